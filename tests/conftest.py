@@ -1,0 +1,36 @@
+"""The servers that tests share, each started once for a whole run and only if a test asks for it.
+
+Where a server cannot run the tests that need it are skipped with the reason; with CI=true that is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from falaj_site.apiserver import ApiServer
+from falaj_site.errors import CannotRun
+from falaj_site.progress import Console
+
+
+def _unavailable(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[ApiServer]:
+    """A bare API server (etcd and kube-apiserver); `api_server.kubeconfig` is an administrator's."""
+    server = ApiServer(Console())
+    try:
+        server.__enter__()
+    except CannotRun as error:
+        _unavailable(str(error))
+    try:
+        yield server
+    finally:
+        server.close()
