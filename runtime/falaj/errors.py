@@ -60,11 +60,12 @@ class ConnectionDocumentError(FalajError):
 
 
 class ServiceError(FalajError):
-    """`status` is the HTTP status, 0 when there was no answer."""
+    """`status` is the HTTP status, 0 when there was no answer; `code` the service's own name for the error, if any."""
 
-    def __init__(self, message: str, *, status: int = 0) -> None:
+    def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 class Unreachable(ServiceError):
