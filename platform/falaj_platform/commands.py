@@ -1,0 +1,12 @@
+"""The platform engineer's commands, added to `falaj` by the entry point `platform`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the platform's commands; each loads its work only when it runs."""
+    from falaj_platform.image.commands import app as image
+
+    app.add_typer(image, name="image")
