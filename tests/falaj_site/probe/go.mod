@@ -1,0 +1,3 @@
+module falaj.io/tests/probe
+
+go 1.24
