@@ -40,7 +40,7 @@ def images(home: Path) -> tuple[NeededImage, ...]:
 
 
 def _pause() -> NeededImage:
-    from falaj_site.images import archive_reference, pause_archive
+    from falaj_site.images import archive_reference, program_archive
     from falaj_site.layout import PAUSE_IMAGE
     from falaj_site.tools import ensure, missing
 
@@ -50,6 +50,6 @@ def _pause() -> NeededImage:
         return NeededImage(name=name, use=use, remedy="not built yet: `falaj site up` builds it")
     with TemporaryDirectory(prefix="falaj-pause-") as folder:
         archive = Path(folder) / "pause.tar"
-        pause_archive(ensure(["pause"])["pause"], archive)
+        program_archive(ensure(["pause"])["pause"], PAUSE_IMAGE, archive)
         _, digest = archive_reference(archive)
         return NeededImage(name=name, use=use, reference=f"{name}@{digest}", size=archive.stat().st_size)

@@ -156,15 +156,12 @@ class _HashingReader:
 
 
 def _add_layer(archive: tarfile.TarFile, layer: Layer) -> None:
-    info = _info(_blob_path(layer.blob.digest), layer.blob.size)
-    try:
-        with layer.path.open("rb") as raw:
-            reader = _HashingReader(raw)
-            archive.addfile(info, reader)
-            whole = not raw.read(1)
-    except tarfile.TarError as error:  # shorter than it should be
-        raise _damaged(layer) from error
-    if not whole or reader.digest != layer.blob.digest:
+    if layer.path.stat().st_size != layer.blob.size:
+        raise _damaged(layer)
+    with layer.path.open("rb") as raw:
+        reader = _HashingReader(raw)
+        archive.addfile(_info(_blob_path(layer.blob.digest), layer.blob.size), reader)
+    if reader.digest != layer.blob.digest:
         raise _damaged(layer)
 
 

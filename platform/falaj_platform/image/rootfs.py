@@ -71,6 +71,8 @@ def place(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None
     if dropped(name):
         return
     target = tree / name
+    if any(folder.is_symlink() for folder in target.parents if folder != tree and tree in folder.parents):
+        raise FetchError(f"a package holds {member.name!r} below a link of another; nothing was used")
     if member.isdir():
         if not target.is_symlink():
             target.mkdir(parents=True, exist_ok=True)
