@@ -55,8 +55,11 @@ class Store:
             raise
 
     def close(self) -> None:
+        """Lets another writer have the log; nothing is appended after."""
         with self._lock:
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor = -1
             self._broken = "the log is closed"
 
     @property

@@ -1,0 +1,298 @@
+"""A model's whole way on a stand-in tenant, with the real audit service and the real replica behind its door."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from falaj.audit.record import verify
+from falaj.errors import Forbidden, GateRefused, NotFound, NotLoggedIn, ServiceError, TrainingFailed, UsageError
+from falaj.models import SignedModel
+
+TRAIN = """
+import shutil, falaj
+job = falaj.job()
+print("training on", [path.name for path in job.data], "with", dict(job.params))
+job.log_model("out", metrics={"auc": 0.75}, features=["a", "b"])
+"""
+
+
+@pytest.fixture
+def approved(world: Any, onnx_file: Callable[..., bytes]) -> Callable[..., Any]:
+    """Makes a registered and approved version of the model `credit`."""
+
+    def make(weight: float = 1.0, name: str = "credit", author: str = "alice", approver: str = "bob") -> Any:
+        run = world.add_run({"model.onnx": onnx_file(weight), "falaj.json": b'{"version":1,"features":["a","b"]}'})
+        version = world.tenant(author).register(world.tenant(author).sign(run), name)
+        return world.tenant(approver).approve(name, version.version)
+
+    return make
+
+
+def refused(world: Any, version: Any, member: str = "omar") -> tuple[str, ...]:
+    """The rules by which the replica itself refuses a version; the early check is left out."""
+    with pytest.raises(GateRefused) as error:
+        world.tenant(member).deploy(version.name, version.version, check=False)
+    assert error.value.where == "serving replica"
+    return error.value.rules
+
+
+def test_the_whole_way(world: Any, tmp_path: Path, onnx_file: Callable[..., bytes]) -> None:
+    folder = tmp_path / "a folder"
+    (folder / "out").mkdir(parents=True)
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "out/model.onnx").write_bytes(onnx_file())
+    (folder / "rows.csv").write_text("a,b\n1,2\n")
+    alice, bob, omar = world.tenant("alice"), world.tenant("bob"), world.tenant("omar")
+    seen: list[str] = []
+    arguments: dict[str, Any] = {
+        "script": "train.py",
+        "working_dir": folder,
+        "data": [folder / "rows.csv"],
+        "params": {"depth": 3},
+        "on_log": seen.append,
+    }
+    run = alice.train(**arguments)
+    assert any("training on ['rows.csv'] with {'depth': 3}" in line for line in seen)
+    assert run.metrics == {"auc": 0.75}
+    assert alice.train(**arguments, reuse=True).reused
+    assert alice.evaluate(run, bars={"auc": 0.7}).passed
+    assert not alice.evaluate(run, bars={"auc": 0.8, "f1": 0.1}).passed
+
+    signed = alice.sign(run)
+    assert signed.digest == run.digest
+    version = alice.register(signed, "credit")
+    assert alice.register(signed, "credit") == version
+    with pytest.raises(GateRefused, match="CHG-01"):
+        omar.deploy("credit", "1")
+    bob.approve("credit", version.version)
+    assert omar.deploy("credit", "1").changed
+    assert not omar.deploy("credit", "1").changed
+    rows = alice.predict("credit", [{"a": 1.0, "b": 2.0}, {"a": -1.0, "b": -2.0}])
+    assert rows == [{"label": 1, "score": 3.0}, {"label": 0, "score": -3.0}]
+    assert alice.predict("credit", [[1, 2]]) == [{"label": 1, "score": 3.0}]
+    assert alice.status()["served"]["digest"] == signed.digest
+
+    world.tally.flush()
+    records = alice.audit_records()
+    assert [(record["actor"], record["action"]) for record in records] == [
+        ("alice", "model.training-started"),
+        ("alice", "model.trained"),
+        ("alice", "model.evaluation-passed"),
+        ("alice", "model.evaluation-failed"),
+        ("alice", "model.signed"),
+        ("alice", "model.registered"),
+        ("bob", "model.approved"),
+        ("serving", "serving.loaded"),
+        ("omar", "model.deployed"),
+        ("serving", "serving.inferences"),
+    ]
+    assert records[-1]["detail"] == {"requests": 2, "rows": 3, "errors": 0, "decisions": {"label=0": 1, "label=1": 2}}
+    assert verify(alice.session.audit.lines()).ok
+
+
+def test_rollback_goes_back_one_version_at_a_time(world: Any, approved: Callable[..., Any]) -> None:
+    omar = world.tenant("omar")
+    for weight in (1.0, 2.0, 3.0):
+        omar.deploy("credit", approved(weight).version)
+    assert omar.rollback("credit").version == "2"
+    assert omar.predict("credit", [[1, 1]])[0]["score"] == 4.0
+    assert omar.rollback("credit").version == "1"
+    with pytest.raises(NotFound, match="no earlier version"):
+        omar.rollback("credit")
+    assert omar.status()["served"]["version"] == "1"
+
+
+def test_the_replica_refuses_what_is_not_signed(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    run = world.add_run({"model.onnx": onnx_file()})
+    alice = world.tenant("alice")
+    unsigned = SignedModel(run_id=run, digest=alice.sign(run).digest, signature="")
+    version = alice.register(unsigned, "credit")
+    version = world.tenant("bob").approve("credit", version.version, check=False)
+    assert refused(world, version) == ("SUP-01",)
+
+
+def test_the_replica_refuses_one_altered_byte(
+    world: Any, approved: Callable[..., Any], onnx_file: Callable[..., bytes]
+) -> None:
+    version = approved()
+    content = bytearray(onnx_file())
+    content[content.index(b"score")] ^= 1
+    world.alter(version.run_id, "model.onnx", bytes(content))
+    assert "SUP-01" in refused(world, version)
+
+
+@pytest.mark.parametrize("extra", ["extra.json", "sub/extra.json", ".git/config"])
+def test_the_replica_refuses_an_added_file(world: Any, approved: Callable[..., Any], extra: str) -> None:
+    version = approved()
+    world.alter(version.run_id, extra, b"{}")
+    assert "SUP-01" in refused(world, version)
+
+
+def test_the_replica_refuses_an_altered_model_with_a_digest_to_match(
+    world: Any, approved: Callable[..., Any], onnx_file: Callable[..., bytes]
+) -> None:
+    """Whoever may write the registry and deploy still cannot sign."""
+    version = approved()
+    other = approved(weight=5.0, name="other")
+    world.alter(version.run_id, "model.onnx", onnx_file(5.0))
+    world.registry().set_version_tag("credit", "1", "falaj.digest", other.digest)
+    assert refused(world, world.registry().version("credit", "1")) == ("SUP-01", "CHG-01")
+
+
+def test_the_replica_refuses_what_nobody_approved(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    alice = world.tenant("alice")
+    version = alice.register(alice.sign(world.add_run({"model.onnx": onnx_file()})), "credit")
+    assert refused(world, version) == ("CHG-01",)
+    world.tenant("bob").approve("credit", version.version)
+    assert world.tenant("omar").deploy("credit", version.version).changed
+
+
+def test_the_replica_refuses_what_its_author_approved(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    lead = world.tenant("lead")
+    version = lead.register(lead.sign(world.add_run({"model.onnx": onnx_file()})), "credit")
+    with pytest.raises(GateRefused, match="IAM-05"):
+        lead.approve("credit", version.version)
+    lead.approve("credit", version.version, check=False)
+    assert refused(world, version) == ("IAM-05",)
+
+
+def test_the_replica_refuses_pickles(world: Any) -> None:
+    alice = world.tenant("alice")
+    run = world.add_run({"model.onnx": pickle.dumps({"weights": [1]})})
+    with pytest.raises(GateRefused, match=r"SUP-02: model\.onnx is pickle"):
+        alice.sign(run)
+    version = alice.register(alice.sign(run, check=False), "credit")
+    version = world.tenant("bob").approve("credit", version.version, check=False)
+    assert refused(world, version) == ("SUP-02",)
+
+
+def test_an_approval_cannot_be_moved_to_another_version(world: Any, approved: Callable[..., Any]) -> None:
+    first = approved()
+    alice = world.tenant("alice")
+    second = alice.register(alice.sign(first.run_id), "credit", reuse=False)
+    world.registry().set_version_tag("credit", second.version, "falaj.approval", first.approval)
+    assert refused(world, second) == ("CHG-01",)
+
+
+def test_a_key_that_could_have_been_copied_is_refused(world: Any, approved: Callable[..., Any]) -> None:
+    version = approved()
+    world.exportable.add("sign-alice")
+    assert refused(world, version) == ("CRY-05",)
+
+
+def test_a_refused_version_is_withdrawn_and_the_old_one_goes_on(
+    world: Any, approved: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    omar, alice = world.tenant("omar"), world.tenant("alice")
+    first = approved(2.0)
+    omar.deploy("credit", first.version)
+    bad = alice.register(alice.sign(approved(3.0, name="x").run_id), "credit")
+    refused(world, bad)
+    assert omar.predict("credit", [[1, 1]])[0]["score"] == 4.0
+    assert world.config_maps["serving"]["data"] == {"model": "credit", "version": "1", "digest": first.digest}
+    eventually(lambda: omar.status()["refused"] is None)
+    assert omar.status()["served"]["version"] == "1"
+
+
+@pytest.mark.parametrize("down", ["/v1/tenant-demo/transit", "/v1/auth", "/mlflow"])
+@pytest.mark.parametrize("status", [503, 403])
+def test_nothing_is_loaded_while_it_cannot_be_verified(
+    world: Any, approved: Callable[..., Any], eventually: Callable[..., None], down: str, status: int
+) -> None:
+    version = approved()
+    world.refuse[down] = status
+    world.put_config_map("serving", {"model": "credit", "version": "1", "digest": version.digest})
+    eventually(lambda: "cannot be verified now" in world.tenant("alice").status()["problem"])
+    assert world.tenant("alice").status()["served"] is None
+    world.refuse.clear()
+    eventually(lambda: world.tenant("alice").status()["served"] is not None, 20)
+
+
+def test_what_is_not_recorded_is_not_served(
+    world: Any, approved: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    version = approved()
+    world.store.close()
+    world.put_config_map("serving", {"model": "credit", "version": "1", "digest": version.digest})
+    eventually(lambda: "audit" in world.replica.state.problem, 20)
+    assert world.replica.state.model is None
+
+
+def test_undeploying_ends_serving(world: Any, approved: Callable[..., Any], eventually: Callable[..., None]) -> None:
+    world.tenant("omar").deploy("credit", approved().version)
+    world.put_config_map("serving", {})
+    eventually(lambda: world.replica.state.model is None)
+    with pytest.raises(NotFound, match="not served"):
+        world.tenant("alice").predict("credit", [[1, 2]])
+
+
+def test_only_operators_deploy_and_only_owners_sign(world: Any, approved: Callable[..., Any]) -> None:
+    version = approved()
+    with pytest.raises(Forbidden, match="cannot patch configmaps"):
+        world.tenant("alice").deploy("credit", version.version)
+    with pytest.raises(Forbidden, match="refuses to sign with the key sign-bob"):
+        world.tenant("bob").sign(version.run_id)
+    with pytest.raises(Forbidden, match="refuses to sign with the key approve-omar"):
+        world.tenant("omar").approve("credit", version.version)
+
+
+def test_a_failed_job_says_why_and_fails_its_run(world: Any, tmp_path: Path) -> None:
+    script = tmp_path / "bad.py"
+    script.write_text("raise SystemExit('no such column: income')\n")
+    with pytest.raises(TrainingFailed, match="no such column: income"):
+        world.tenant("alice").train(script, on_log=lambda _: None)
+    assert [run["info"]["status"] for run in world.runs.values()] == ["FAILED"]
+
+
+def test_files_changed_between_training_and_signing_are_not_signed(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    run = world.add_run({"model.onnx": onnx_file()})
+    world.registry().log(run, tags={"falaj.digest": "sha256:" + "0" * 64})
+    with pytest.raises(UsageError, match="its job logged"):
+        world.tenant("alice").sign(run)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "no rows"),
+        ([{"a": 1}], "row 0 lacks b"),
+        ([{"a": 1, "b": 2, "c": 3}], "unknown column c"),
+        ([[1, 2], [1]], "different lengths"),
+        (["ab"], "neither a list nor a dict"),
+    ],
+)
+def test_rows_that_do_not_fit_are_said_to(
+    world: Any, approved: Callable[..., Any], rows: list[Any], message: str
+) -> None:
+    world.tenant("omar").deploy("credit", approved().version)
+    with pytest.raises(UsageError, match=message):
+        world.tenant("alice").predict("credit", rows)
+
+
+def test_wrong_values_are_refused_by_the_replica(world: Any, approved: Callable[..., Any]) -> None:
+    world.tenant("omar").deploy("credit", approved().version)
+    for rows in ([[1, 2, 3]], [["a", "b"]], [[None, 1]]):
+        with pytest.raises(ServiceError, match="400"):
+            world.tenant("alice").predict("credit", rows)
+
+
+def test_an_expired_token_asks_for_a_new_login(world: Any) -> None:
+    tenant = world.tenant("alice")
+    world.tokens.clear()
+    with pytest.raises(NotLoggedIn, match="falaj login"):
+        tenant.status()
+
+
+def test_no_secret_shows(world: Any) -> None:
+    tenant = world.tenant("alice")
+    token = tenant.session.credentials.token.get_secret_value()
+    tenant.status()
+    for value in (tenant, tenant.session, tenant.session.credentials, tenant.session.vault, tenant.session.serving):
+        assert token not in repr(value)
+    assert token not in json.dumps(world.connection.model_dump(mode="json"))
