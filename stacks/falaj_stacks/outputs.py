@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from falaj_stacks.errors import StackError
 
 __all__ = ["RegionOutputs", "export", "of_region"]
 
@@ -40,8 +43,22 @@ def export(**outputs: pulumi.Input[Any]) -> None:
 
 
 def of_region(stack: str) -> pulumi.Output[RegionOutputs]:
-    """The outputs of the region's stack of this project; a missing one fails the program, naming it."""
+    """The outputs of the region's stack of this project.
+
+    Raises pulumi.RunError: the region is not up, or was brought up by a Falaj that exports something else.
+    """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
     reference = pulumi.StackReference(stack, stack_name=name)
-    values = {field: reference.require_output(field) for field in RegionOutputs.model_fields}
-    return pulumi.Output.all(**values).apply(RegionOutputs.model_validate)
+    # `require_output` would end in a traceback; this requires every output, in one line.
+    return reference.outputs.apply(lambda outputs: _required(stack, outputs))
+
+
+def _required(stack: str, outputs: Mapping[str, Any]) -> RegionOutputs:
+    missing = sorted(set(RegionOutputs.model_fields) - set(outputs))
+    if missing:
+        raise StackError(f"stack {stack} has no output {', '.join(missing)}: bring the region up first")
+    try:
+        return RegionOutputs.model_validate({field: outputs[field] for field in RegionOutputs.model_fields})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise StackError(f"stack {stack}: output {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

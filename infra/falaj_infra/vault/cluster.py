@@ -129,5 +129,5 @@ class ClusterVault(pulumi.ComponentResource):
 def _decoded(data: dict[str, str] | None, key: str) -> str:
     """A Secret's value. Raises pulumi.RunError where the cluster has not filled it in."""
     if not data or key not in data:
-        raise pulumi.RunError(f"the cluster has not filled in Secret {REVIEWER} yet: run the same command again")
+        raise pulumi.RunError(f"the cluster has not filled in Secret {REVIEWER}: refresh the stack, then up again")
     return base64.b64decode(data[key]).decode()
