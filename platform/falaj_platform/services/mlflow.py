@@ -72,6 +72,8 @@ class MLflow(pulumi.ComponentResource):
                                     "secretKeyRef": {"name": args.database_secret, "key": "uri"}
                                 },
                                 "MLFLOW_DISABLE_TELEMETRY": "true",
+                                # A second way to run code, with workers of its own that outgrow the memory limit.
+                                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                             },
                             mounts={"artifacts": "/var/lib/mlflow", "tmp": "/tmp"},  # noqa: S108
                         )
