@@ -3,20 +3,25 @@
     from falaj_policies import ModelFact, Stage, evaluate
     findings = evaluate(fact, Stage.DEPLOY)
 
-The same functions are applied in the stack programs, at the deploy gate and in the serving replica.
+The same functions are applied in the stack programs, at the deploy gate and in the serving replica. Each name is looked
+up when it is first used, so that a command line that has this package does not load it to print its help.
 """
 
 from __future__ import annotations
 
-from falaj_policies.catalogue import CONTROLS, FRAMEWORKS, control
-from falaj_policies.errors import PoliciesError, UnknownControl, UnknownJurisdiction
-from falaj_policies.facts import UNKNOWN, Fact, FileFact, ModelFact, ResourceFact, StatementFact, Unknown
-from falaj_policies.formats import Format, sniff
-from falaj_policies.jurisdictions import JURISDICTIONS, pairs_of
-from falaj_policies.model import Control, Finding, Reference, Rule, Severity, Stage
-from falaj_policies.registry import RULES, evaluate, rule_set_version
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-RULE_SET_VERSION = rule_set_version()
+    from falaj_policies.catalogue import CONTROLS, FRAMEWORKS, control
+    from falaj_policies.errors import PoliciesError, UnknownControl, UnknownJurisdiction
+    from falaj_policies.facts import UNKNOWN, Fact, FileFact, ModelFact, ResourceFact, StatementFact, Unknown
+    from falaj_policies.formats import Format, sniff
+    from falaj_policies.jurisdictions import JURISDICTIONS, pairs_of
+    from falaj_policies.model import Control, Finding, Reference, Rule, Severity, Stage
+    from falaj_policies.registry import RULES, evaluate, rule_set_version
+
+    RULE_SET_VERSION: str
 
 __all__ = [
     "CONTROLS",
@@ -47,3 +52,49 @@ __all__ = [
     "rule_set_version",
     "sniff",
 ]
+
+_HOMES = {
+    "CONTROLS": "catalogue",
+    "Control": "model",
+    "FRAMEWORKS": "catalogue",
+    "Fact": "facts",
+    "FileFact": "facts",
+    "Finding": "model",
+    "Format": "formats",
+    "JURISDICTIONS": "jurisdictions",
+    "ModelFact": "facts",
+    "PoliciesError": "errors",
+    "RULES": "registry",
+    "Reference": "model",
+    "ResourceFact": "facts",
+    "Rule": "model",
+    "Severity": "model",
+    "Stage": "model",
+    "StatementFact": "facts",
+    "UNKNOWN": "facts",
+    "Unknown": "facts",
+    "UnknownControl": "errors",
+    "UnknownJurisdiction": "errors",
+    "control": "catalogue",
+    "evaluate": "registry",
+    "pairs_of": "jurisdictions",
+    "rule_set_version": "registry",
+    "sniff": "formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "RULE_SET_VERSION":
+        value: Any = importlib.import_module("falaj_policies.registry").rule_set_version()
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f"falaj_policies.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'falaj_policies' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -11,7 +11,9 @@ __all__ = ["PoliciesError", "UnknownControl", "UnknownJurisdiction"]
 
 
 class PoliciesError(Exception):
-    """The root; its text is one line fit for a user."""
+    """The root; its text is one line fit for a user. `exit_code` is the command line's: it could not run."""
+
+    exit_code = 2
 
 
 class UnknownControl(PoliciesError):

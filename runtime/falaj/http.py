@@ -132,9 +132,9 @@ class Http:
                 preload_content=False,
                 redirect=False,
             )
-        except urllib3.exceptions.SSLError:
-            raise Unreachable(f"{self.what} at {self.url} has a certificate that is not the tenant's") from None
         except urllib3.exceptions.HTTPError as error:
+            if isinstance(getattr(error, "reason", error), urllib3.exceptions.SSLError):
+                raise Unreachable(f"{self.what} at {self.url} has a certificate that is not the tenant's") from None
             raise Unreachable(f"{self.what} at {self.url} does not answer: {_cause(error)}") from None
 
     def _error(self, status: int, content: bytes, method: str, path: str) -> Exception:

@@ -71,7 +71,7 @@ def _named(data: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
 def _material(data: Mapping[str, Any], key: str, path: Path) -> str:
     try:
         if data.get(f"{key}-data"):
-            return base64.b64decode(data[f"{key}-data"]).decode()
+            return base64.b64decode(data[f"{key}-data"], validate=True).decode()
         if data.get(key):
             return (path.parent / str(data[key])).read_text()
     except (OSError, ValueError, binascii.Error) as error:

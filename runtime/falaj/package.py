@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from falaj.errors import UsageError
-from falaj.job import JOB_FILE
+from falaj.inside import JOB_FILE
 
 __all__ = ["Package", "build"]
 

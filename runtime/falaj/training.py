@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from falaj.errors import NotFound, ServiceError, TrainingFailed
 from falaj.http import Http
-from falaj.job import MLFLOW_URL, RUN_ID
+from falaj.inside import MLFLOW_URL, RUN_ID
 from falaj.package import Package
 from falaj.registry import Registry
 

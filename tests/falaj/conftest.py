@@ -544,3 +544,8 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 @pytest.fixture
 def eventually() -> Callable[..., None]:
     return wait_for
+
+
+@pytest.fixture
+def make_authority() -> Callable[[Path], tuple[str, Path]]:
+    return make_tls

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from falaj.errors import FalajError
 from falaj.httpserver import HttpProblem
-from falaj.job import METADATA_FILE
+from falaj.inside import METADATA_FILE
 from falaj.modelfiles import ModelFile
 
 __all__ = ["MAX_ROWS", "Model", "TensorSpec", "UnservableModel"]
