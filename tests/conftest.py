@@ -14,6 +14,7 @@ import pytest
 from falaj_site.apiserver import ApiServer
 from falaj_site.errors import CannotRun
 from falaj_site.progress import Console
+from falaj_site.site import Site
 
 
 def _unavailable(reason: str) -> NoReturn:
@@ -34,3 +35,20 @@ def api_server() -> Iterator[ApiServer]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A whole site in a folder with a space in its name, for all tests marked `site`; removed at the end.
+
+    A test that stops it must bring it up again.
+    """
+    site = Site(tmp_path_factory.mktemp("falaj home"))
+    try:
+        try:
+            site.up(Console())
+        except CannotRun as error:
+            _unavailable(str(error))
+        yield site
+    finally:
+        site.down(purge=True)

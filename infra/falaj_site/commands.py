@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,22 +24,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(site_app, name="site")
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turns the site's errors into a line and an exit code."""
-    from falaj_site.errors import CannotRun, SiteError
-
-    try:
-        yield
-    except SiteError as error:
-        for line in str(error).splitlines():
-            typer.echo(f"error: {line}", err=True)
-        raise typer.Exit(2 if isinstance(error, CannotRun) else 1) from error
-    except KeyboardInterrupt as error:
-        typer.echo("error: interrupted; run the same command again to go on", err=True)
-        raise typer.Exit(1) from error
-
-
 def _site() -> Site:
     from falaj_site.home import falaj_home
     from falaj_site.site import Site
@@ -53,10 +36,9 @@ def up(as_json: Annotated[bool, typer.Option("--json", help="Print the result as
     """Bring the site up; again: nothing to change."""
     from falaj_site.progress import Console
 
-    with _told():
-        site = _site()
-        changed = site.up(Console())
-        status = site.status()
+    site = _site()
+    changed = site.up(Console())
+    status = site.status()
     _show(status, as_json)
     if not as_json:
         typer.echo("the site is up" if changed else "nothing to change: the site was up")
@@ -65,8 +47,7 @@ def up(as_json: Annotated[bool, typer.Option("--json", help="Print the result as
 @site_app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False) -> None:
     """Ask every component whether it answers. Exit 0 if all do, 1 if not."""
-    with _told():
-        now = _site().status()
+    now = _site().status()
     _show(now, as_json)
     if not now.ready:
         raise typer.Exit(1)
@@ -120,11 +101,10 @@ def down(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Stop the site. Its data is kept, unless --purge."""
-    with _told():
-        site = _site()
-        if purge and not yes:
-            _ask(site, lambda text: typer.confirm(text, err=True))
-        was_running = site.down(purge)
+    site = _site()
+    if purge and not yes:
+        _ask(site, lambda text: typer.confirm(text, err=True))
+    was_running = site.down(purge)
     if as_json:
         typer.echo(json.dumps({"was_running": was_running, "purged": purge}))
     else:

@@ -8,7 +8,7 @@
     └── ComponentFailed      a component of the site did not start or does not answer (exit 1)
         └── KubeError        the API server refused a request
 
-Every message is one line: what, where, and what to do. None carries a secret.
+Every message says in one line what, where, and what to do. None carries a secret.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ __all__ = ["CannotRun", "ComponentFailed", "KubeError", "SiteError", "ToolUnavai
 
 
 class SiteError(Exception):
-    """The base of every error of the embedded site."""
+    """The base of every error of the embedded site. `exit_code` is what a command ends with."""
+
+    exit_code = 1
 
 
 class CannotRun(SiteError):
     """Something this machine lacks; found before anything was changed."""
+
+    exit_code = 2
 
 
 class ToolUnavailable(CannotRun):

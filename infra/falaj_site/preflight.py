@@ -113,7 +113,7 @@ def problems(machine: Machine) -> Sequence[str]:
 
 
 def check(home: Path) -> None:
-    """Raises CannotRun with a line for everything that stands in the way."""
+    """Raises CannotRun naming everything that stands in the way."""
     found = problems(look(home))
     if found:
-        raise CannotRun("\n".join(found))
+        raise CannotRun("; ".join(found))

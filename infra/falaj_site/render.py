@@ -249,6 +249,8 @@ cluster_addr = "https://{NODE_IP}:{Ports.OPENBAO_CLUSTER}"
 storage "raft" {{
   path = "{here}/raft"
   node_id = "site"
+  # A single server waits for nobody's votes: do not let it hesitate.
+  performance_multiplier = 1
 }}
 
 listener "tcp" {{

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import hashlib
 import json
@@ -57,6 +58,7 @@ class Site:
         private_folder(self._layout.root)
         with self._one_at_a_time():
             progress.plan(_STEPS)
+            began = datetime.datetime.now(datetime.UTC)
             with step(progress, "start"):
                 started = self._start(tools, server)
             changed = started
@@ -72,7 +74,9 @@ class Site:
                 self._load_pause(tools["pause"])
                 self._wait("every component", lambda: all(part.answers for part in self._ask_all()), ())
             with step(progress, "node ready"):
-                self._wait("the node", lambda: _node_ready(client), ("kubelet", "containerd"))
+                # After a start, what the API says of the node may still be what it was before.
+                since = began if started else None
+                self._wait("the node", lambda: _node_ready(client, since), ("kubelet", "containerd"))
         return changed
 
     def down(self, purge: bool = False) -> bool:
@@ -314,10 +318,15 @@ def _fingerprint(site_id: str, tools: Mapping[str, Path], server: Path) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def _node_ready(client: KubeClient) -> bool:
+def _node_ready(client: KubeClient, since: datetime.datetime | None = None) -> bool:
+    """Whether the node is Ready and, with `since`, its kubelet has said so after that."""
     try:
         node = client.request("GET", f"/api/v1/nodes/{NODE_NAME}")
+        lease = client.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{NODE_NAME}")
     except ComponentFailed:
+        return False
+    renewed = datetime.datetime.fromisoformat(lease["spec"]["renewTime"])
+    if since is not None and renewed < since:
         return False
     conditions = node.get("status", {}).get("conditions", [])
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)

@@ -1,3 +1,0 @@
-module falaj.io/tests/probe
-
-go 1.24
