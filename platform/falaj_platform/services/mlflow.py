@@ -59,7 +59,9 @@ class MLflow(pulumi.ComponentResource):
                                 "--workers=1",
                                 "--serve-artifacts",
                                 "--artifacts-destination=/var/lib/mlflow/artifacts",
-                                f"--allowed-hosts={','.join(_allowed_hosts())}",
+                                # Callers come through the API server, under whatever name that is known by: the
+                                # Host header says nothing here, the network policy and the API server's RBAC do.
+                                "--allowed-hosts=*",
                             ],
                             port=PORT,
                             readiness={"httpGet": {"path": "/health", "port": PORT}},
@@ -85,8 +87,3 @@ class MLflow(pulumi.ComponentResource):
         )
         self.service = front.metadata["name"]
         self.register_outputs({"service": self.service})
-
-
-def _allowed_hosts() -> list[str]:
-    """The Host headers that the server answers: its Service's names, and whatever address the pod has."""
-    return [NAME, f"{NAME}:{PORT}", f"{NAME}.*", f"localhost:{PORT}", f"127.0.0.1:{PORT}", "10.*"]
