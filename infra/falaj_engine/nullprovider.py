@@ -1,0 +1,37 @@
+"""A provider that changes nothing: for captures, and in previews where a provider's own configuration is not known yet."""
+
+from __future__ import annotations
+
+from falaj_engine import diff as diffs
+from falaj_engine.provider import Checked, Difference, Live, Operation
+from falaj_engine.snapshot import Pending
+from falaj_engine.values import Props
+
+
+class NullProvider:
+    """Outputs are the inputs; everything a real provider would add stays unknown. It refuses to run outside a preview."""
+
+    def check(self, operation: Operation, olds: Props | None, news: Props) -> Checked:
+        return Checked(news)
+
+    def diff(self, operation: Operation, id: str, olds: Props, outputs: Props, news: Props) -> Difference:  # noqa: A002
+        paths = tuple(diffs.differences(olds, news))
+        return Difference(bool(paths), paths)
+
+    def create(self, operation: Operation, inputs: Props) -> Live:
+        assert operation.preview
+        return Live("", inputs)
+
+    def read(self, operation: Operation, id: str, inputs: Props, outputs: Props) -> Live | None:  # noqa: A002
+        assert operation.preview
+        return Live(id, inputs)
+
+    def update(self, operation: Operation, id: str, olds: Props, outputs: Props, news: Props) -> Props:  # noqa: A002
+        assert operation.preview
+        return news
+
+    def delete(self, operation: Operation, id: str, inputs: Props, outputs: Props) -> None:  # noqa: A002
+        assert operation.preview
+
+    def recover(self, operation: Operation, pending: Pending) -> Live | None:
+        return None

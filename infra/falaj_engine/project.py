@@ -1,0 +1,216 @@
+"""Reading and writing a project's files: Pulumi.yaml and Pulumi.<stack>.yaml."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from falaj_engine.diff import parse_path
+from falaj_engine.errors import ProjectError, UnsupportedError
+from falaj_engine.secrets import Crypter
+
+_STACK_KEYS = {"encryptionsalt", "secretsprovider", "encryptedkey", "config", "environment"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Pulumi project. main: the directory or file of its program. config_dir: where its stack files are.
+
+    defaults: configuration from Pulumi.yaml, by full key.
+    """
+
+    name: str
+    root: Path
+    main: Path
+    config_dir: Path
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def load_project(folder: Path) -> Project:
+    """The project in `folder` or above it. Raises ProjectError or UnsupportedError."""
+    folder = folder.resolve()
+    for root in (folder, *folder.parents):
+        for name in ("Pulumi.yaml", "Pulumi.yml"):
+            if (root / name).is_file():
+                return _project(root, root / name)
+    raise ProjectError(f"no Pulumi.yaml in {folder} or above: name a project's directory with -C")
+
+
+def _project(root: Path, path: Path) -> Project:
+    document = _read(path)
+    name = document.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ProjectError(f"{path}: 'name' must be a project name")
+    runtime = document.get("runtime")
+    language = runtime.get("name") if isinstance(runtime, dict) else runtime
+    if language != "python":
+        raise UnsupportedError(f"{path}: runtime {language!r}: the embedded engine runs Python programs only")
+    main = root / str(document.get("main", "."))
+    defaults = {}
+    for key, value in (document.get("config") or {}).items():
+        full = key if ":" in key else f"{name}:{key}"
+        if isinstance(value, dict):
+            if "value" in value or "default" in value:
+                defaults[full] = value.get("value", value.get("default"))
+        else:
+            defaults[full] = value
+    return Project(name, root, main, root / str(document.get("stackConfigDir", ".")), defaults)
+
+
+@dataclass(slots=True)
+class StackFile:
+    """A Pulumi.<stack>.yaml. Config values stand as in the file, secrets as `{secure: ciphertext}`."""
+
+    path: Path
+    salt: str | None
+    config: dict[str, Any]
+
+    def values(self, defaults: dict[str, Any], decrypt: Callable[[str], str]) -> tuple[dict[str, str], list[str]]:
+        """What the program gets: text (JSON for objects) by full key, and the keys that are secret."""
+        merged = {**defaults, **self.config}
+        texts, secret_keys = {}, []
+        for key, value in merged.items():
+            if _has_secure(value):
+                secret_keys.append(key)
+            texts[key] = _text(_opened(value, decrypt))
+        return texts, sorted(secret_keys)
+
+    def get(self, key: str, project: str, *, path: bool = False) -> Any:
+        """One value as in the file. Raises ProjectError when it is not there."""
+        full, parts = _split_key(key, project, path=path)
+        value: Any = self.config
+        try:
+            for part in (full, *parts):
+                value = value[part]
+        except (KeyError, IndexError, TypeError):
+            raise ProjectError(f"{self.path}: no configuration value {key!r}") from None
+        return value
+
+    def set(self, key: str, value: Any, project: str, *, path: bool = False) -> None:
+        """Set one value; with `path`, inside an object."""
+        full, parts = _split_key(key, project, path=path)
+        target: Any = self.config
+        steps = (full, *parts)
+        for part, following in zip(steps, steps[1:], strict=False):
+            if isinstance(target, list):
+                target = target[int(part)]
+                continue
+            if not isinstance(target.get(part), dict | list):
+                target[part] = [] if isinstance(following, int) else {}
+            target = target[part]
+        last = steps[-1]
+        if isinstance(target, list) and isinstance(last, int) and last == len(target):
+            target.append(value)
+        else:
+            try:
+                target[last] = value
+            except (IndexError, TypeError):
+                raise ProjectError(f"{self.path}: {key!r} cannot be set there") from None
+
+    def save(self) -> None:
+        """Write the file, whole or not at all, readable by its owner only."""
+        document: dict[str, Any] = {}
+        if self.salt is not None:
+            document["encryptionsalt"] = self.salt
+        document["config"] = self.config
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(f".yaml.{os.getpid()}.tmp")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            yaml.safe_dump(document, file, sort_keys=False, allow_unicode=True, width=120)
+        temporary.rename(self.path)
+
+
+def load_stack_file(path: Path, project: str) -> StackFile:
+    """Read a stack file; one that does not exist is empty. Raises ProjectError naming file, line and key."""
+    if not path.exists():
+        return StackFile(path, None, {})
+    document = _read(path)
+    for key in document:
+        if key not in _STACK_KEYS:
+            raise ProjectError(
+                f"{path}:{_line_of(path, str(key))}: unknown key {key!r}; a stack file has {sorted(_STACK_KEYS)}"
+            )
+    for key in ("encryptedkey", "environment"):
+        if document.get(key):
+            raise UnsupportedError(f"{path}: {key!r} is not supported by the embedded engine: use the Pulumi CLI")
+    if document.get("secretsprovider") not in (None, "passphrase"):
+        raise UnsupportedError(
+            f"{path}: secretsprovider {document['secretsprovider']!r}: the embedded engine has passphrase only"
+        )
+    config = document.get("config") or {}
+    if not isinstance(config, dict):
+        raise ProjectError(f"{path}:{_line_of(path, 'config')}: 'config' must be a mapping of keys to values")
+    full = {}
+    for key, value in config.items():
+        if not isinstance(key, str):
+            raise ProjectError(f"{path}: the configuration key {key!r} must be text")
+        full[key if ":" in key else f"{project}:{key}"] = value
+    return StackFile(path, document.get("encryptionsalt"), full)
+
+
+def full_key(key: str, project: str) -> str:
+    """The key with its namespace, the project's by default."""
+    return key if ":" in key else f"{project}:{key}"
+
+
+def secure(value: str, crypter: Crypter) -> dict[str, str]:
+    """A secret as a stack file writes it."""
+    return {"secure": crypter.encrypt(value)}
+
+
+def _split_key(key: str, project: str, *, path: bool) -> tuple[str, tuple[str | int, ...]]:
+    if not path:
+        return full_key(key, project), ()
+    try:
+        first, *rest = parse_path(key)
+    except ValueError as error:
+        raise ProjectError(str(error)) from None
+    return full_key(str(first), project), tuple(rest)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise ProjectError(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f":{mark.line + 1}" if mark is not None else ""
+        raise ProjectError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', None) or 'malformed'}") from None
+    if not isinstance(document, dict):
+        raise ProjectError(f"{path}:1: must be a mapping")
+    return document
+
+
+def _line_of(path: Path, key: str) -> int:
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.lstrip().startswith((f"{key}:", f'"{key}"', f"'{key}'")):
+            return number
+    return 1
+
+
+def _has_secure(value: Any) -> bool:
+    if isinstance(value, dict):
+        return (len(value) == 1 and isinstance(value.get("secure"), str)) or any(map(_has_secure, value.values()))
+    return isinstance(value, list) and any(map(_has_secure, value))
+
+
+def _opened(value: Any, decrypt: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1 and isinstance(value.get("secure"), str):
+            return decrypt(value["secure"])
+        return {key: _opened(child, decrypt) for key, child in value.items()}
+    return [_opened(child, decrypt) for child in value] if isinstance(value, list) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=str) if isinstance(value, dict | list | bool) or value is None else str(value)

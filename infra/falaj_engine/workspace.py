@@ -1,0 +1,311 @@
+"""The engine's Python interface: a project, its stacks, and what can be done with them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from falaj_engine import program as programs
+from falaj_engine.deployment import Deployment
+from falaj_engine.errors import EngineError, PassphraseError, StackNotFoundError
+from falaj_engine.events import Events, Record, Step, Timer
+from falaj_engine.project import StackFile, full_key, load_project, load_stack_file, secure
+from falaj_engine.providers import Factory, Providers
+from falaj_engine.refresh import refresh as refresh_states
+from falaj_engine.removal import remove_rest
+from falaj_engine.secrets import Crypter, find_passphrase
+from falaj_engine.snapshot import Checkpoint, Snapshot, frame, open_checkpoint, salt_of
+from falaj_engine.stackref import StackReferences
+from falaj_engine.store import Store
+from falaj_engine.values import Props, Secret, mask, reveal
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an operation did.
+
+    steps: every decision, in order of finishing. failures: failed steps with their reason. outputs: the stack's, secrets marked.
+    seconds: in all; error: the reason it failed, or None.
+    """
+
+    operation: str
+    stack: str
+    steps: tuple[Step, ...]
+    failures: tuple[tuple[Step, str], ...]
+    messages: tuple[tuple[str, str, str], ...]
+    outputs: Props
+    counts: Mapping[str, int]
+    seconds: float
+    error: EngineError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    @property
+    def changes(self) -> int:
+        """Resources that were, or would be, changed."""
+        return sum(count for op, count in self.counts.items() if op not in ("same", "read", "discard"))
+
+
+class Workspace:
+    """A project's stacks, with their state and stack files under `home`.
+
+    kubeconfig: for programs whose provider names none; None for KUBECONFIG, then the site's, then ~/.kube/config.
+    skip_await: do not wait for workloads to become ready. watcher: is told of every step. project_dir: the project or below it.
+    """
+
+    def __init__(
+        self,
+        project_dir: Path | str,
+        home: Path | str,
+        *,
+        kubeconfig: str | None = None,
+        skip_await: bool = False,
+        watcher: Events | None = None,
+    ) -> None:
+        self.project = load_project(Path(project_dir))
+        self.home = Path(home).resolve()
+        self.kubeconfig = kubeconfig
+        self.skip_await = skip_await
+        self.watcher = watcher
+        self.store = Store(self.home / "state", self.project.name)
+
+    # Stacks and their configuration
+
+    def stacks(self) -> list[str]:
+        """Stacks that have a state."""
+        return self.store.names()
+
+    def init(self, stack: str) -> None:
+        """Give the stack a stack file of its own and an empty state; what is there is kept."""
+        file = self.stack_file(stack)
+        if file.salt is None:
+            file.salt = Crypter.create(find_passphrase(self.home)).state
+        own = self._own_file(stack)
+        if file.path != own or not own.exists():
+            file.path = own
+        file.save()
+        if stack not in self.store.names():
+            crypter = Crypter(find_passphrase(self.home), file.salt)
+            crypter.verify()
+            self.store.write(stack, frame(self._full_name(stack), crypter))
+
+    def remove(self, stack: str) -> None:
+        """Forget an empty stack. Raises EngineError while it has resources."""
+        if self.store.read(stack)["checkpoint"].get("latest", {}).get("resources"):
+            raise StackNotFoundError(f"stack {stack!r} still has resources: destroy it first")
+        self.store.remove(stack)
+        self._own_file(stack).unlink(missing_ok=True)
+
+    def stack_file(self, stack: str) -> StackFile:
+        """The stack's file: its own under `home`, or the project's before `init`."""
+        own = self._own_file(stack)
+        path = own if own.exists() else self.project.config_dir / f"Pulumi.{stack}.yaml"
+        return load_stack_file(path, self.project.name)
+
+    def config(self, stack: str, key: str, *, path: bool = False, show_secrets: bool = True) -> Any:
+        """One configuration value; objects as such. Raises ProjectError."""
+        value = self.stack_file(stack).get(key, self.project.name, path=path)
+        if isinstance(value, dict) and set(value) == {"secure"}:
+            return self._crypter(stack).decrypt(value["secure"]) if show_secrets else "[secret]"
+        return value
+
+    def set_config(self, stack: str, key: str, value: Any, *, path: bool = False, secret: bool = False) -> None:
+        """Set one value in the stack's own file; `path` reaches into an object (`falaj:stack.image`)."""
+        if not self._own_file(stack).exists():
+            self.init(stack)
+        file = self.stack_file(stack)
+        if secret:
+            value = secure(str(value), self._crypter(stack))
+        file.set(key, value, self.project.name, path=path)
+        file.save()
+
+    def outputs(self, stack: str, *, show_secrets: bool = False) -> Props:
+        """The stack's outputs; secrets opened or shown as `[secret]`."""
+        outputs = self._outputs(stack)
+        shown: Props = reveal(outputs) if show_secrets else mask(outputs)
+        return shown
+
+    def export(self, stack: str) -> dict[str, Any]:
+        """The deployment in Pulumi's export format, secrets encrypted."""
+        return {"version": 3, "deployment": self.store.read(stack)["checkpoint"].get("latest") or {}}
+
+    # Operations
+
+    def preview(self, stack: str, *, cancelled: threading.Event | None = None) -> Result:
+        """What `up` would do; changes nothing."""
+        return self._operate("preview", stack, self._run_program, preview=True, cancelled=cancelled)
+
+    def up(self, stack: str, *, cancelled: threading.Event | None = None) -> Result:
+        """Bring the stack to what its program says."""
+        return self._operate("up", stack, self._run_program, cancelled=cancelled)
+
+    def refresh(self, stack: str, *, cancelled: threading.Event | None = None) -> Result:
+        """Bring the state to what exists."""
+
+        def work(deployment: Deployment, _file: StackFile) -> None:
+            with programs.importing_from(self.project.main):
+                refresh_states(deployment)
+
+        return self._operate("refresh", stack, work, cancelled=cancelled)
+
+    def destroy(self, stack: str, *, preview: bool = False, cancelled: threading.Event | None = None) -> Result:
+        """Delete everything in the stack; the stack itself stays, empty."""
+
+        def work(deployment: Deployment, _file: StackFile) -> None:
+            with programs.importing_from(self.project.main):
+                remove_rest(deployment)
+
+        return self._operate("destroy", stack, work, preview=preview, cancelled=cancelled)
+
+    def _run_program(self, deployment: Deployment, file: StackFile) -> None:
+        texts, secret_keys = file.values(self.project.defaults, self._crypter(deployment.stack).decrypt)
+        programs.run(
+            programs.Program(
+                self.project.name, deployment.stack, self.project.root, self.project.main, texts, tuple(secret_keys)
+            ),
+            deployment,
+        )
+        remove_rest(deployment)
+
+    def _operate(
+        self,
+        operation: str,
+        stack: str,
+        work: Callable[[Deployment, StackFile], None],
+        *,
+        preview: bool = False,
+        cancelled: threading.Event | None = None,
+    ) -> Result:
+        timer = Timer()
+        record = Record(self.watcher)
+        cancelled = cancelled or threading.Event()
+        self._ensure(stack)
+        file = self.stack_file(stack)
+        error: EngineError | None = None
+        with (
+            self._held(stack, record, preview=preview),
+            programs.stopping_on_signals(cancelled, lambda text: record.message("warning", text)),
+        ):
+            checkpoint, crypter = self._open(stack)
+            if not preview:
+                self.store.back_up(stack)
+            snapshot = Snapshot(
+                checkpoint, crypter, None if preview else lambda content: self.store.write(stack, content)
+            )
+            try:
+                deployment = Deployment(
+                    project=self.project.name,
+                    stack=stack,
+                    snapshot=snapshot,
+                    providers=self._providers(file, crypter),
+                    record=record,
+                    preview=preview,
+                    cancelled=cancelled,
+                )
+                try:
+                    work(deployment, file)
+                except EngineError as failure:
+                    error = failure
+            finally:
+                snapshot.close()
+            root = next((state for state in snapshot.resources() if state.type == "pulumi:pulumi:Stack"), None)
+        return Result(
+            operation,
+            stack,
+            tuple(record.steps),
+            tuple(record.failures),
+            tuple(record.messages),
+            root.outputs if root is not None else {},
+            record.counts(),
+            timer.seconds,
+            error,
+        )
+
+    # Inside
+
+    @contextmanager
+    def _held(self, stack: str, record: Record, *, preview: bool) -> Iterator[None]:
+        if preview:
+            yield
+            return
+        with self.store.lock(stack, lambda text: record.message("info", text)):
+            yield
+
+    def _ensure(self, stack: str) -> None:
+        """A stack described in the project but not yet made is made; any other is unknown."""
+        if stack in self.store.names() and self._own_file(stack).exists():
+            return
+        known = self._own_file(stack).exists() or (self.project.config_dir / f"Pulumi.{stack}.yaml").exists()
+        if stack not in self.store.names() and not known:
+            self.store.read(stack)
+        self.init(stack)
+
+    def _providers(self, file: StackFile, crypter: Crypter) -> Providers:
+        from falaj_engine.dynamic import DynamicProvider
+        from falaj_engine.kube.provider import KubernetesProvider
+
+        texts, secret_keys = file.values(self.project.defaults, crypter.decrypt)
+        config: Props = {key: Secret(text) if key in secret_keys else text for key, text in texts.items()}
+        factories: dict[str, Factory] = {
+            "kubernetes": lambda inputs: KubernetesProvider.configure(
+                inputs, self._kubeconfig(), skip_await=self.skip_await
+            ),
+            "pulumi-python": lambda inputs: DynamicProvider(inputs, self.project.name),
+            "pulumi": lambda _inputs: StackReferences(self._outputs),
+        }
+        return Providers(factories, config)
+
+    def _kubeconfig(self) -> str | None:
+        import os
+
+        if self.kubeconfig:
+            return self.kubeconfig
+        site = self.home / "site" / "kubeconfig"
+        return None if os.environ.get("KUBECONFIG") or not site.exists() else str(site)
+
+    def _outputs(self, name: str) -> Props:
+        parts = name.split("/")
+        stack, project = parts[-1], parts[-2] if len(parts) > 1 else self.project.name
+        store = self.store if project == self.project.name else Store(self.store.root, project)
+        document = store.read(stack)
+        salt = salt_of(document)
+        crypter = Crypter(find_passphrase(self.home), salt) if salt else None
+        root = open_checkpoint(document, crypter.decrypt if crypter else _no_secrets).root
+        return root.outputs if root is not None else {}
+
+    def _open(self, stack: str) -> tuple[Checkpoint, Crypter]:
+        document = self.store.read(stack)
+        crypter = self._crypter(stack, salt_of(document))
+        crypter.verify()
+        return open_checkpoint(document, crypter.decrypt), crypter
+
+    def _crypter(self, stack: str, salt: str | None = None) -> Crypter:
+        salt = salt or self.stack_file(stack).salt
+        if salt is None:
+            raise PassphraseError(f"stack {stack!r} has no encryption salt: run `falaj stack init -s {stack}`")
+        return Crypter(find_passphrase(self.home), salt)
+
+    def _full_name(self, stack: str) -> str:
+        return f"organization/{self.project.name}/{stack}"
+
+    def _own_file(self, stack: str) -> Path:
+        return self.home / "stacks" / f"Pulumi.{stack}.yaml"
+
+
+def _no_secrets(_text: str) -> str:
+    raise PassphraseError("the state has secrets and no secrets provider")
+
+
+def outputs_json(outputs: Props) -> str:
+    """Outputs as indented JSON, secrets masked."""
+    return json.dumps(mask(outputs), indent=2, sort_keys=True)
+
+
+__all__ = ["Result", "Workspace", "full_key", "outputs_json"]
