@@ -143,8 +143,15 @@ WHEEL_ROOTS: Final = (
     "urllib3>=2.4",
 )
 
-# Folders of wheels (relative to site-packages) that no program of the image reads.
+# What of the wheels (relative to site-packages) no program of the image reads.
 WHEEL_DROPPED: Final = (
+    # sources of what is compiled already, and a browser's debugging aids
+    "*.c",
+    "*.cc",
+    "*.h",
+    "*.js.map",
+    "*.pxd",
+    "*.pyx",
     "*/__pycache__/*",
     "matplotlib/tests/*",
     "matplotlib/mpl-data/sample_data/*",
@@ -156,6 +163,7 @@ WHEEL_DROPPED: Final = (
     "pandas/tests/*",
     "pyarrow/include/*",
     "pyarrow/tests/*",
+    "ray/jars/*",
     "ray/rllib/*",
     "scipy/*/tests/*",
     "scipy/*/*/tests/*",
@@ -170,6 +178,8 @@ ENVIRONMENT: Final = {
     # No program of the image tells anyone outside that it runs.
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Its job runners are eight processes and 800 MB in each tenant, for features that need a language model.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "RAY_USAGE_STATS_ENABLED": "0",
     # There is no git in the image: MLflow need not say so at every run.
     "GIT_PYTHON_REFRESH": "quiet",
