@@ -32,10 +32,12 @@ class Facts(_Frozen):
     @classmethod
     def load(cls, path: Path) -> Facts | None:
         """What the file says, None if there is none. Raises CannotRun if it cannot be read."""
-        if not path.exists():
-            return None
         try:
             return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise CannotRun(f"{path} belongs to another user: run the command as that user (root)") from error
         except (OSError, ValidationError) as error:
             raise CannotRun(f"{path} is damaged: remove the site with `falaj site down --purge`") from error
 

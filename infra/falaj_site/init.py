@@ -52,7 +52,7 @@ def main(site: Path, site_id: str, openbao: Path, sockets: dict[str, int]) -> No
     os.pwrite(lock, json.dumps({"pid": int(own), "start_time": _start_time(own)}).encode(), 0)
     try:
         _first_process(site, site_id, openbao, sockets)
-    except SiteError as error:
+    except (SiteError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         os._exit(1)
 

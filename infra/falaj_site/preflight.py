@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,13 @@ __all__ = ["Machine", "check", "look", "problems"]
 _GIB = 1 << 30
 _DISK_TO_BUILD, _DISK_TO_RUN = 15, 5
 _MEMORY = 4
+_PACKAGES = {
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "iptables-restore": "iptables",
+    "mount": "mount",
+    "unshare": "util-linux",
+}
 _ELSEWHERE = "use a cluster of your own instead: `falaj up -s STACK --kubeconfig FILE`"
 
 
@@ -30,7 +38,9 @@ class Machine:
     root: bool
     programs: frozenset[str]
     seccomp_header: bool
-    cgroups_mounted: bool
+    cgroups_writable: bool
+    namespaces: bool
+    packet_rules: bool
     to_build: tuple[str, ...]
     free_home: int
     free_cache: int
@@ -48,14 +58,16 @@ def look(home: Path) -> Machine:
     """Looks at this machine; `home` is where the site is to be kept. Changes nothing."""
     system, cache = platform.system(), tools.cache_folder()
     linux = system == "Linux"
-    wanted = ("cc", "ip", "iptables", "iptables-restore", "mount")
+    wanted = ("cc", *_PACKAGES)
     return Machine(
         system=system,
         architecture=platform.machine(),
         root=linux and os.geteuid() == 0,
         programs=frozenset(name for name in wanted if shutil.which(name, path=_search_path())),
         seccomp_header=any(Path(base, "seccomp.h").exists() for base in ("/usr/include", "/usr/local/include")),
-        cgroups_mounted=linux and bool(cgroups.hierarchies()),
+        cgroups_writable=linux and bool(found := cgroups.hierarchies()) and all(os.access(p, os.W_OK) for p in found),
+        namespaces=linux and _runs_apart("true"),
+        packet_rules=linux and _runs_apart("iptables", "--wait", "--table", "nat", "--list-rules"),
         to_build=tuple(tools.missing()) if linux else (),
         free_home=shutil.disk_usage(_existing(home)).free,
         free_cache=shutil.disk_usage(_existing(cache)).free,
@@ -64,6 +76,16 @@ def look(home: Path) -> Machine:
         cache=cache,
         prefix=Path(sys.prefix),
     )
+
+
+def _runs_apart(*command: str) -> bool:
+    """Whether a command succeeds in namespaces of its own, of the kinds that a site lives in."""
+    apart = ("unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--mount-proc")
+    environment = {**os.environ, "PATH": _search_path()}
+    try:
+        return subprocess.run([*apart, *command], env=environment, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _search_path() -> str:
@@ -79,7 +101,7 @@ def problems(machine: Machine) -> Sequence[str]:
         found.append(f"the embedded site runs on x86_64 and aarch64, this is {machine.architecture}: {_ELSEWHERE}")
     if not machine.root:
         found.append(f"the embedded site needs root: run it with sudo, or {_ELSEWHERE}")
-    packages = {"ip": "iproute2", "iptables": "iptables", "iptables-restore": "iptables", "mount": "mount"}
+    packages = dict(_PACKAGES)
     if machine.to_build:
         packages["cc"] = "gcc libc6-dev"
     lacking = [packages[name] for name in packages if name not in machine.programs]
@@ -88,8 +110,12 @@ def problems(machine: Machine) -> Sequence[str]:
     if lacking:
         names = " ".join(dict.fromkeys(lacking))
         found.append(f"missing on this machine: install {names} (Debian: apt-get install -y {names})")
-    if not machine.cgroups_mounted:
-        found.append("no cgroup hierarchy is mounted below /sys/fs/cgroup: mount one, or start the container with one")
+    if not machine.cgroups_writable:
+        found.append("cgroups cannot be made: mount /sys/fs/cgroup writable (a container: start it --privileged)")
+    if machine.root and not machine.namespaces:
+        found.append("namespaces cannot be made: give it CAP_SYS_ADMIN (a container: start it --privileged)")
+    elif machine.root and "iptables" in machine.programs and not machine.packet_rules:
+        found.append("iptables has no nat table here: load it on the machine with `modprobe iptable_nat nft_chain_nat`")
     found += [
         f"{name} lies under /run, which the site covers with its own: move {path} elsewhere"
         for name, path in (("the tool cache", machine.cache), ("the Python environment", machine.prefix))

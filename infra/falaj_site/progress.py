@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from rich.status import Status
+    from rich.progress import Progress as Live
 
 __all__ = ["Console", "Progress", "Silent", "step"]
 
@@ -24,14 +24,19 @@ class Progress(Protocol):
     def plan(self, steps: Sequence[str]) -> None: ...
     def started(self, name: str) -> None: ...
     def finished(self, name: str) -> None: ...
+    def failed(self, name: str) -> None: ...
     def note(self, text: str) -> None: ...
 
 
 @contextmanager
 def step(progress: Progress, name: str) -> Iterator[None]:
-    """One step: started on entry, finished only if the body did not raise."""
+    """One step: finished if the body returns, failed if it raises."""
     progress.started(name)
-    yield
+    try:
+        yield
+    except BaseException:
+        progress.failed(name)
+        raise
     progress.finished(name)
 
 
@@ -47,12 +52,15 @@ class Silent:
     def finished(self, name: str) -> None:
         pass
 
+    def failed(self, name: str) -> None:
+        pass
+
     def note(self, text: str) -> None:
         pass
 
 
 class Console:
-    """Progress for a person, on standard error: what is done, what is being done, what is left, seconds gone."""
+    """Progress for a person, on standard error: what is done, what is being done and for how long, what is left."""
 
     def __init__(self) -> None:
         from rich.console import Console as RichConsole
@@ -60,35 +68,41 @@ class Console:
         self._console = RichConsole(file=sys.stderr, highlight=False)
         self._left: list[str] = []
         self._began = time.monotonic()
-        self._step_began: dict[str, float] = {}
-        self._status: Status | None = None
+        self._step_began = self._began
+        self._live: Live | None = None
 
     def plan(self, steps: Sequence[str]) -> None:
         self._left = list(steps)
         self._began = time.monotonic()
 
     def started(self, name: str) -> None:
-        self._step_began[name] = time.monotonic()
+        self._step_began = time.monotonic()
         left = [other for other in self._left if other != name]
-        text = f"{name} …" + (f"  (left: {', '.join(left)})" if left else "")
+        text = f"{name} …" + (f"  ({len(left)} left: {', '.join(left)})" if left else "")
         if self._console.is_terminal:
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
             self._stop()
-            self._status = self._console.status(text)
-            self._status.start()
+            columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+            self._live = Progress(*columns, console=self._console, transient=True)
+            self._live.add_task(text)
+            self._live.start()
         else:
-            self._console.print(text, soft_wrap=True)
+            self.note(text)
 
     def finished(self, name: str) -> None:
         self._stop()
         self._left = [other for other in self._left if other != name]
-        seconds = time.monotonic() - self._step_began.get(name, self._began)
-        total = time.monotonic() - self._began
-        self._console.print(f"{name}: {seconds:.1f} s  ({total:.0f} s in all)", soft_wrap=True)
+        now = time.monotonic()
+        self.note(f"{name}: {now - self._step_began:.1f} s  ({now - self._began:.0f} s in all)")
+
+    def failed(self, name: str) -> None:
+        self._stop()
 
     def note(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(text, soft_wrap=True, markup=False)
 
     def _stop(self) -> None:
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

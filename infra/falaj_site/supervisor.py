@@ -100,9 +100,12 @@ class Supervisor:
 
     def _start(self, component: Component) -> threading.Event | None:
         ended = threading.Event()
-        handle = os.open(
-            self._logs / f"{component.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
+        try:
+            handle = os.open(
+                self._logs / f"{component.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
+        except OSError:
+            return None  # a full disk, say: it is tried again after a pause
         try:
             with self._lock:
                 process = subprocess.Popen(
@@ -120,7 +123,8 @@ class Supervisor:
                 self._starts[component.name] += 1
                 process.returncode = 0  # it is reaped by `_reap`; the object itself is done with
         except OSError as error:
-            os.write(handle, f"cannot start: {error}\n".encode())
+            with contextlib.suppress(OSError):
+                os.write(handle, f"cannot start: {error}\n".encode())
             return None
         finally:
             os.close(handle)

@@ -1,8 +1,9 @@
 """Provisions local volumes: `python -m falaj_site.volumes KUBECONFIG`.
 
-For each claim of a class with provisioner `falaj.io/local` that the scheduler has placed, makes a directory below
-`volumes/` and a PersistentVolume of type `local` bound to the claim; removes both when a volume whose class says
-`Delete` is released. A pass over all claims every second: the API server answers it from its cache.
+For each claim of a class with provisioner `falaj.io/local` (once the scheduler has placed it, unless the class binds
+at once), makes a directory below `volumes/` and a PersistentVolume of type `local` bound to the claim; removes both
+when a volume whose class says `Delete` is released. A pass over all claims every second: the API server answers it
+from its cache.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _STALE_SECONDS = 20.0
 _BY = "pv.kubernetes.io/provisioned-by"
 _WANTED_FROM = "volume.kubernetes.io/storage-provisioner"
 _PLACED_ON = "volume.kubernetes.io/selected-node"
-_UID = re.compile(r"[0-9a-f-]{36}")
+_OURS = re.compile(r"pvc-[0-9a-f-]{36}")
 
 Json = dict[str, Any]
 
@@ -93,7 +94,7 @@ class Provisioner:
                 storage_class is not None
                 and not claim["spec"].get("volumeName")
                 and notes.get(_WANTED_FROM) == PROVISIONER
-                and notes.get(_PLACED_ON) == NODE_NAME
+                and (notes.get(_PLACED_ON) == NODE_NAME or storage_class.get("volumeBindingMode") == "Immediate")
                 and f"pvc-{claim['metadata']['uid']}" not in volumes
             ):
                 self._provision(claim, storage_class)
@@ -116,7 +117,7 @@ class Provisioner:
         if claim["spec"].get("volumeMode", "Filesystem") != "Filesystem":
             self._say(named, f"claim {named}: only volumeMode Filesystem can be provisioned here")
             return
-        folder = self._folder_of(f"pvc-{meta['uid']}")
+        folder = self._folder / f"pvc-{meta['uid']}"
         folder.mkdir(mode=0o770, exist_ok=True)
         folder.chmod(0o770)  # whatever the umask; the kubelet gives it the pod's fsGroup
         try:
@@ -129,7 +130,10 @@ class Provisioner:
 
     def _remove(self, volume: Json) -> None:
         name = volume["metadata"]["name"]
-        folder = self._folder_of(name)
+        if not _OURS.fullmatch(name):
+            self._say(name, f"volume {name}: says that it is ours and is not, left alone")
+            return
+        folder = self._folder / name
         if folder.exists():
             shutil.rmtree(folder)
         try:
@@ -139,11 +143,6 @@ class Provisioner:
                 self._say(name, f"volume {name}: {error}")
                 return
         self._say(name, f"volume {name}: removed")
-
-    def _folder_of(self, name: str) -> Path:
-        if not (name.startswith("pvc-") and _UID.fullmatch(name.removeprefix("pvc-"))):
-            raise ComponentFailed(f"volume {name!r} is none of ours")
-        return self._folder / name
 
     def _say(self, about: str, text: str) -> None:
         if self._said.get(about) != text:

@@ -15,7 +15,7 @@ from pathlib import Path
 from falaj_site.errors import ToolUnavailable
 from falaj_site.progress import Progress, Silent, step
 from falaj_site.tools import build, catalogue
-from falaj_site.tools.golang import find_go
+from falaj_site.tools.golang import Go, choose, install
 
 __all__ = ["ALL", "cache_folder", "ensure", "missing"]
 
@@ -28,15 +28,11 @@ def cache_folder() -> Path:
     return Path(base) / "falaj" / "tools"
 
 
-def _slots(names: Iterable[str], progress: Progress) -> tuple[Path | None, dict[str, Path]]:
-    tools = [catalogue.TOOLS[name] for name in names]
-    needs = [catalogue.go_needed(tool) for tool in tools if tool.package]
-    if not needs:
-        return None, {tool.name: build.slot(tool, "", cache_folder()) for tool in tools}
+def _slots(names: Iterable[str]) -> tuple[Go, dict[str, Path]]:
     # One toolchain for all, so that the cache's keys do not depend on which tools are asked for.
-    lowest = max((catalogue.go_needed(tool) for tool in catalogue.TOOLS.values() if tool.package), key=_numbers)
-    go = find_go(lowest, cache_folder(), progress)
-    return go.program, {tool.name: build.slot(tool, go.version, cache_folder()) for tool in tools}
+    needs = [catalogue.go_needed(tool) for tool in catalogue.TOOLS.values() if tool.package]
+    go = choose(max(needs, key=_numbers))
+    return go, {name: build.slot(catalogue.TOOLS[name], go.version, cache_folder()) for name in names}
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -45,7 +41,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def missing(names: Iterable[str] = ALL) -> list[str]:
     """Those of `names` that would have to be built."""
-    _, slots = _slots(names, Silent())
+    _, slots = _slots(names)
     return [name for name, path in slots.items() if not build.cached(path)]
 
 
@@ -58,18 +54,19 @@ def ensure(
     Raises ToolUnavailable (one line) when a tool cannot be fetched or built, KeyError for an unknown name.
     """
     progress = progress or Silent()
-    go, slots = _slots(names, progress)
+    go, slots = _slots(names)
     left = [name for name in ALL if name in slots and not build.cached(slots[name])]
     if left:
         cache = cache_folder()
         scratch = go_cache or cache.parent / "go"
         try:
-            cache.mkdir(parents=True, exist_ok=True)
             progress.plan([f"build {name}" for name in left])
+            with build.one_build(cache):
+                program = go.program or install(scratch / "toolchain", progress)
             for name in left:
                 with step(progress, f"build {name}"), build.one_build(cache):
                     if not build.cached(slots[name]):
-                        build.build(catalogue.TOOLS[name], go, slots[name], scratch)
+                        build.build(catalogue.TOOLS[name], program, slots[name], scratch)
             if go_cache is None and not missing():
                 with build.one_build(cache):
                     shutil.rmtree(scratch, ignore_errors=True)

