@@ -8,5 +8,8 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the platform's commands; each loads its work only when it runs."""
     from falaj_platform.image.commands import app as image
+    from falaj_platform.quickstart.commands import down, quickstart
 
     app.add_typer(image, name="image")
+    app.command("quickstart")(quickstart)
+    app.command("down")(down)

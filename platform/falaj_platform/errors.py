@@ -2,6 +2,7 @@
 
 PlatformError                   a user's error: its text is one line that says what, where and the remedy;
                                 `exit_code` is the command's (1 the work failed, 2 it could not run)
+├── QuickstartError             a step of the quickstart did not do what it must
 └── ImageError                  building, listing or pushing the platform image
     ├── LockError               a lock file is missing, malformed or does not fit
     ├── FetchError              a package could not be had, or is not the one that the lock names
@@ -17,6 +18,10 @@ class PlatformError(Exception):
     """A user's error of the platform: one line, never a secret."""
 
     exit_code = 2
+
+
+class QuickstartError(PlatformError):
+    """A step of the quickstart did not do what it must."""
 
 
 class ImageError(PlatformError):

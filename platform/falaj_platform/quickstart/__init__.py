@@ -1,0 +1,1 @@
+"""`falaj quickstart`: a model's whole way on this machine, with every real part."""

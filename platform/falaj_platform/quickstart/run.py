@@ -1,0 +1,179 @@
+"""The quickstart, from an empty machine to a governed model in production. Running it again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from falaj import Tenant
+from falaj.kube import Kube
+from falaj.kubeconfig import Cluster, read_kubeconfig
+from falaj.login import log_in
+from falaj.session import Session
+from falaj_platform.errors import QuickstartError
+from falaj_platform.image.build import build_image
+from falaj_platform.quickstart import isolation, model, provision, refusals
+from falaj_platform.quickstart.report import Recorder, Report
+from falaj_site.home import private_folder
+from falaj_site.progress import Progress
+from falaj_site.site import Site
+
+__all__ = ["STEPS", "run"]
+
+STEPS = (
+    "embedded site",
+    "platform image",
+    "region-local",
+    "tenant-demo",
+    "tenant-other",
+    "log in",
+    "train version 1",
+    "train version 2",
+    "deploy and roll back",
+    "predict",
+    "refuse what must not serve",
+    "isolation between tenants",
+    "verify the audit log",
+)
+
+
+def run(project: Path, home: Path, progress: Progress, report: Report) -> None:
+    """Fills `report` step by step. Raises what the parts raise: each is one line for a person."""
+    steps = Recorder(report, progress)
+    site = Site(home)
+    with steps.step(STEPS[0]) as detail:
+        detail.append("started" if site.up(progress) else "nothing to change")
+        status = site.status()
+        report.site = {
+            "components": len(status.components),
+            "enforces_network_policy": status.enforces_network_policy,
+            "enforces_seccomp": status.enforces_seccomp,
+        }
+        if not status.enforces_network_policy:
+            detail.append(
+                "NetworkPolicy is not enforced on this site's own network: pods have no route off the machine"
+            )
+    # The site planned steps of its own; from here on they are these.
+    progress.plan(STEPS[1:])
+    with steps.step(STEPS[1]) as detail:
+        image = build_image(home, progress)
+        detail.append(image.reference)
+        if image.reference not in site.images():
+            progress.note("  importing the image into the site")
+            site.import_image(image.archive)
+    stacks = provision.workspace(project, home, progress)
+    with provision.site_environment(site):
+        with steps.step(STEPS[2]) as detail:
+            provision.configure_region(stacks, site, image.reference)
+            detail.append(provision.bring_up(stacks, provision.REGION))
+        for step, tenant in zip(STEPS[3:5], provision.TENANTS, strict=True):
+            with steps.step(step) as detail:
+                detail.append(provision.bring_up(stacks, f"tenant-{tenant}"))
+    cluster = read_kubeconfig(site.endpoints().kubeconfig)
+    credentials = private_folder(home / "credentials")
+    with steps.step(STEPS[5]) as detail:
+        people = model.People(
+            data_scientist=_member(cluster, credentials, "demo", "data-scientist"),
+            approver=_member(cluster, credentials, "demo", "approver"),
+            operator=_member(cluster, credentials, "demo", "operator"),
+            lead=_member(cluster, credentials, "demo", "lead"),
+        )
+        stranger = _member(cluster, credentials, "other", "data-scientist")
+        detail.append("demo as data-scientist, approver, operator, lead; other as data-scientist")
+    _models(project / "examples" / "mortgage", people, stranger, credentials, steps, progress, report)
+    kube = Kube(cluster.http())
+    report.nodes = _nodes(kube)
+    report.pods = _pods(kube)
+
+
+def _models(
+    example: Path,
+    people: model.People,
+    stranger: Tenant,
+    credentials: Path,
+    steps: Recorder,
+    progress: Progress,
+    report: Report,
+) -> None:
+    versions = []
+    for index, step in enumerate(STEPS[6:8]):
+        with steps.step(step) as detail:
+            version = model.train(people, example, index, progress)
+            versions.append(version)
+            detail.append(f"{version.name} version {version.version} {version.digest[:19]}…: signed, approved")
+    first, second = versions
+    with steps.step(STEPS[8]) as detail:
+        report.rollback = model.rolled_back(people, first, second)
+        detail.append(
+            f"version {first.version}, then {second.version}, then rolled back to {first.version}"
+            if report.rollback["done_now"]
+            else f"nothing to change: version {first.version} is served"
+        )
+    report.model = {"name": first.name, "digest": first.digest, "version": first.version}
+    with steps.step(STEPS[9]) as detail:
+        report.prediction = model.predict(people, example)
+        detail.append(f"{report.prediction['answer']} (denied in 1990: {report.prediction['denied_in_1990']})")
+    with steps.step(STEPS[10]) as detail:
+        report.refused = refusals.try_all(people, first)
+        detail.extend(f"{refusal.case}: {refusal.rule}" for refusal in report.refused)
+    with steps.step(STEPS[11]) as detail:
+        report.isolation = isolation.attempts(people.data_scientist, stranger, credentials)
+        open_doors = [attempt for attempt in report.isolation if not attempt.refused]
+        if open_doors:
+            raise QuickstartError(f"the tenant other could {open_doors[0].tried} of demo: {open_doors[0].answer}")
+        detail.append(f"{len(report.isolation)} attempts, all refused")
+    with steps.step(STEPS[12]) as detail:
+        report.audit = _verified(people.operator)
+        detail.append(f"{report.audit['records']} records hold")
+
+
+def _member(cluster: Cluster, folder: Path, tenant: str, member: str) -> Tenant:
+    credentials = log_in(cluster, tenant, member)
+    credentials.save(folder)
+    return Tenant(Session(credentials, folder))
+
+
+def _verified(member: Tenant) -> dict[str, Any]:
+    from falaj.audit.record import verify
+
+    verdict = verify(list(member.session.audit.lines()), None)
+    if not verdict.ok:
+        raise QuickstartError(f"the audit log does not hold: {verdict.problem}")
+    return {"ok": verdict.ok, "records": verdict.records, "head": verdict.head}
+
+
+def _nodes(kube: Kube) -> list[dict[str, Any]]:
+    items = kube.http.json("GET", "api/v1/nodes")["items"]
+    return [
+        {
+            "name": node["metadata"]["name"],
+            "ready": _condition(node, "Ready"),
+            "kubelet": node["status"]["nodeInfo"]["kubeletVersion"],
+            "runtime": node["status"]["nodeInfo"]["containerRuntimeVersion"],
+        }
+        for node in items
+    ]
+
+
+def _pods(kube: Kube) -> list[dict[str, Any]]:
+    items = kube.http.json("GET", "api/v1/pods")["items"]
+    return [
+        {
+            "namespace": pod["metadata"]["namespace"],
+            "name": pod["metadata"]["name"],
+            "phase": pod["status"].get("phase"),
+            "ready": _condition(pod, "Ready"),
+            "restarts": sum(container.get("restartCount", 0) for container in _containers(pod)),
+        }
+        for pod in items
+    ]
+
+
+def _condition(item: dict[str, Any], kind: str) -> bool:
+    conditions: Sequence[dict[str, Any]] = item["status"].get("conditions") or ()
+    return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
+
+
+def _containers(pod: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    return pod["status"].get("containerStatuses") or ()
