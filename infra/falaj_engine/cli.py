@@ -14,7 +14,10 @@ from falaj_engine.workspace import Workspace
 
 
 def run(workspace: Workspace, operation: str, stack: str, *, as_json: bool) -> bool:
-    """preview, up, refresh or destroy. The policy pack is always attached to what runs the program. Raises EngineError."""
+    """preview, up, refresh or destroy.
+
+    The policy pack is always attached to what runs the program. Raises EngineError.
+    """
     from pulumi import automation
 
     workspace.init(stack)

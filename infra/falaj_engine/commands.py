@@ -264,7 +264,7 @@ def _run(
 
 
 def site_environment(home: Path) -> None:
-    """Set what programs need to reach the embedded site (KUBECONFIG, VAULT_*), where it exists and nothing else is named."""
+    """Set what programs need to reach the embedded site (KUBECONFIG, VAULT_*), where it exists and is not set."""
     if not (home / "site" / "site.json").exists():
         return
     from falaj_site.site import Site

@@ -1,7 +1,7 @@
 """One run over a stack: decides a step for every resource the program registers, carries it out, and records it.
 
-The SDK registers a resource when everything it depends on is registered, so calls arrive in parallel exactly where the graph allows.
-What the program no longer registers is removed afterwards (falaj_engine.removal).
+The SDK registers a resource when everything it depends on is registered, so calls arrive in parallel exactly where
+the graph allows. What the program no longer registers is removed afterwards (falaj_engine.removal).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from falaj_engine.provider import Difference, Operation, Provider
 from falaj_engine.providers import Providers
 from falaj_engine.snapshot import Snapshot
 from falaj_engine.state import ResourceState, now
-from falaj_engine.values import UNKNOWN, Props, has_unknown, secret
+from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Props, secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Deployment:
         old = self._find_old(urn, ())
         try:
             provider, reference = self.providers.for_goal(goal)
-            unknown = has_unknown(id) or id == UNKNOWN
+            unknown = id == UNKNOWN_TEXT
             state = replace(self._state(goal, urn, reference), external=True, id="" if unknown else id)
             with self._step(Step("read", urn, old, state)):
                 if not unknown:
@@ -163,9 +163,10 @@ class Deployment:
 
     def _component(self, goal: Goal, urn: str, old: ResourceState | None) -> ResourceState:
         state = self._state(goal, urn, "")
+        paths: tuple[diffs.Path, ...] = ()
         if old is None:
             state = replace(state, created=now(), modified=now())
-            op, paths = "create", ()
+            op = "create"
         else:
             paths = tuple(diffs.differences(old.inputs, goal.inputs))
             op = "update" if paths else "same"
@@ -315,7 +316,8 @@ class Deployment:
         if old.protect:
             with self._step(step):
                 raise ProtectedError(
-                    f"{urns.short(step.urn)} would be replaced and is protected; take the protection away and run `falaj up` first"
+                    f"{urns.short(step.urn)} would be replaced and is protected: "
+                    "take the protection away and run `falaj up` first"
                 )
         first = goal.delete_before_replace
         if not (difference.delete_before_replace if first is None else first):
@@ -355,7 +357,8 @@ class Deployment:
     def _fall_with(self, root: ResourceState) -> list[ResourceState]:
         """Dependents that have to be replaced because `root` is, dependents before what they depend on.
 
-        A dependent falls when its provider would replace it, were the inputs computed from replaced resources to change.
+        A dependent falls when its provider would replace it, were the inputs computed from replaced resources to
+        change.
         """
         falling: list[ResourceState] = []
         replaced = {root.urn}
@@ -416,7 +419,6 @@ class Deployment:
             provider=provider,
             property_dependencies={key: list(value) for key, value in goal.property_dependencies.items()},
             additional_secret_outputs=goal.additional_secret_outputs,
-            aliases=goal.aliases,
             custom_timeouts=dict(goal.custom_timeouts),
             retain_on_delete=goal.retain_on_delete,
             deleted_with=goal.deleted_with,

@@ -1,6 +1,7 @@
 """Differences between property values, and the paths that name them.
 
-A path is a tuple of object keys and list indexes. Text is Pulumi's: `spec.ports[0].name`, `data["a.b"]`, `*` for every element.
+A path is a tuple of object keys and list indexes. Text is Pulumi's: `spec.ports[0].name`, `data["a.b"]`, `*` for
+every element.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def differences(old: Any, new: Any, at: Path = ()) -> list[Path]:
 
 
 def covers(pattern: Path, path: Path) -> bool:
-    """True when a change at `path` is a change of what `pattern` names: equal, below it, or an ancestor replaced as a whole."""
+    """True when a change at `path` is a change of what `pattern` names: equal, below it, or above it."""
     return all(want in ("*", have) for want, have in zip(pattern, path, strict=False))
 
 

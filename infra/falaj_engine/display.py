@@ -49,7 +49,7 @@ _ROWS = 12
 
 
 class Progress:
-    """Prints one line per changed resource as it is done, and below them, on a terminal, what is being worked on and why it waits."""
+    """Prints a line per changed resource; below them, on a terminal, what is being worked on and why it waits."""
 
     def __init__(self, *, preview: bool, stream: TextIO | None = None) -> None:
         self._console = Console(file=stream or sys.stderr, highlight=False)
@@ -194,12 +194,10 @@ def _kind(step: Step, path: tuple[str | int, ...]) -> str:
 def _has(value: Any, path: tuple[str | int, ...]) -> bool:
     for part in path:
         value = getattr(value, "value", value)
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
-            value = value[part]
-        else:
+        inside = part in value if isinstance(value, dict) else isinstance(value, list) and part in range(len(value))
+        if not inside:
             return False
+        value = value[part]
     return True
 
 

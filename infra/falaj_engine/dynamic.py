@@ -1,4 +1,5 @@
-"""Dynamic resources (`pulumi.dynamic`): the provider is a pickled object in the resource's own properties, run in this process.
+"""Dynamic resources (`pulumi.dynamic`): the provider is a pickled object in the resource's own properties, run in
+this process.
 
 The pickle comes from the program or from the stack's state, both of which this process trusts as it trusts the program.
 """
@@ -82,7 +83,8 @@ class DynamicProvider:
 
     @staticmethod
     def _outputs(outs: Props | None, inputs: Props) -> Props:
-        return secrets_like({**_values(outs or {}), PROVIDER_KEY: inputs[PROVIDER_KEY]}, inputs)
+        marked: Props = secrets_like({**_values(outs or {}), PROVIDER_KEY: inputs[PROVIDER_KEY]}, inputs)
+        return marked
 
     def _provider(self, operation: Operation, first: Props, second: Props | None) -> Any:
         text = reveal(first.get(PROVIDER_KEY))
@@ -96,7 +98,7 @@ class DynamicProvider:
             return self._loaded[text]
 
     def _load(self, operation: Operation, text: str) -> Any:
-        import dill
+        import dill  # type: ignore[import-untyped]
         from pulumi.dynamic import Config, ConfigureRequest
         from pulumi.runtime._serialization import _deserialize
 

@@ -90,7 +90,8 @@ class CheckError(UpdateFailedError):
 class StepError(UpdateFailedError):
     """One step failed.
 
-    uncertain: the request may have been carried out although no answer came; the intent stays recorded for the next run.
+    uncertain: the request may have been carried out although no answer came; the intent stays recorded for the next
+    run.
     """
 
     def __init__(self, message: str, *, uncertain: bool = False) -> None:

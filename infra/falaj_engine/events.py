@@ -50,7 +50,8 @@ class Events(Protocol):
 class Record:
     """Events kept for the result, passed on to a watcher.
 
-    Every step of the deployment is in `steps`, in the order of finishing; failed ones also in `failures` with their message.
+    Every step of the deployment is in `steps`, in the order of finishing; failed ones also in `failures` with their
+    message.
     """
 
     watcher: Events | None = None

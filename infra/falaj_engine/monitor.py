@@ -1,13 +1,16 @@
 """Pulumi's ResourceMonitor and Engine protocols, in-process.
 
-The SDK calls these objects instead of gRPC stubs, from the threads of the event loop's executor. Errors leave as gRPC's UNAVAILABLE,
-which the SDK understands as "the engine has stopped": the reason is the deployment's first error, shown once.
+The SDK calls these objects instead of gRPC stubs, from the threads of the event loop's executor. Errors leave as
+gRPC's UNAVAILABLE, which the SDK understands as "the engine has stopped": the reason is the deployment's first error,
+shown once.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import unquote, urlsplit
 
 import grpc
 from google.protobuf import empty_pb2
@@ -27,7 +30,7 @@ _SEVERITY = {
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-class StoppedError(grpc.RpcError):  # type: ignore[misc]
+class StoppedError(grpc.RpcError):
     """What the SDK sees of an error here."""
 
     def code(self) -> grpc.StatusCode:
@@ -38,10 +41,14 @@ class StoppedError(grpc.RpcError):  # type: ignore[misc]
 
 
 class Monitor:
-    """Serves one program's registrations from a deployment. Method names are the protocol's."""
+    """Serves one program's registrations from a deployment. Method names are the protocol's.
 
-    def __init__(self, deployment: Deployment) -> None:
+    root: the project's directory; source positions are recorded relative to it.
+    """
+
+    def __init__(self, deployment: Deployment, root: Path) -> None:
         self._deployment = deployment
+        self._root = root
 
     def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
         # Alias specs are left out: the SDK then resolves aliases, inherited ones included, to URNs itself.
@@ -64,7 +71,7 @@ class Monitor:
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         try:
             _refuse_unsupported(request)
-            state = self._deployment.register(_goal(request))
+            state = self._deployment.register(_goal(request, self._root))
         except EngineError as error:
             self._stop(error)
         response = resource_pb2.RegisterResourceResponse(urn=state.urn, id=state.id)
@@ -105,7 +112,7 @@ class Monitor:
             fields: Props = {"urn": state.urn, "id": state.id, "state": _answer(state)}
             to_struct(fields, getattr(response, "return"))
             return response
-        self._refuse(f"the function {request.tok}")
+        return self._refuse(f"the function {request.tok}")
 
     def Call(self, request: Any) -> Any:  # noqa: N802
         self._refuse(f"the method {request.tok}")
@@ -164,7 +171,7 @@ class Engine:
         return engine_pb2.RequirePulumiVersionResponse()
 
 
-def _goal(request: Any) -> Goal:
+def _goal(request: Any, root: Path) -> Goal:
     timeouts = request.customTimeouts
     return Goal(
         type=request.type,
@@ -189,7 +196,7 @@ def _goal(request: Any) -> Goal:
         },
         retain_on_delete=request.retainOnDelete,
         deleted_with=request.deletedWith,
-        source_position=_position(request.sourcePosition),
+        source_position=_position(request.sourcePosition, root),
     )
 
 
@@ -221,7 +228,8 @@ def _refuse_unsupported(request: Any) -> None:
     for what, used in asked.items():
         if used:
             raise UnsupportedError(
-                f"{request.type} {request.name}: the embedded engine does not support {what}: use the Pulumi CLI (--engine pulumi)"
+                f"{request.type} {request.name}: the embedded engine does not support {what}: "
+                "use the Pulumi CLI (--engine pulumi)"
             )
 
 
@@ -236,8 +244,12 @@ def _answer(state: ResourceState) -> Props:
     return {key: value for key, value in state.outputs.items() if not key.startswith("__") or key == "__provider"}
 
 
-def _position(position: Any) -> str:
-    return f"{position.uri}#{position.line}" if position.uri else ""
+def _position(position: Any, root: Path) -> str:
+    """`project:///PATH#LINE`, as Pulumi records it; nothing for code outside the project."""
+    path = Path(unquote(urlsplit(position.uri).path))
+    if not position.uri or not path.is_relative_to(root):
+        return ""
+    return f"project:///{path.relative_to(root)}#{position.line}"
 
 
 def parse_duration(text: str) -> float:

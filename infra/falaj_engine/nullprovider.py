@@ -1,4 +1,4 @@
-"""A provider that changes nothing: for captures, and in previews where a provider's own configuration is not known yet."""
+"""A provider that changes nothing: for captures, and in previews where a provider's configuration is unknown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from falaj_engine.values import Props
 
 
 class NullProvider:
-    """Outputs are the inputs; everything a real provider would add stays unknown. It refuses to run outside a preview."""
+    """Outputs are the inputs; everything a real provider would add stays unknown.
+
+    It refuses to run outside a preview.
+    """
 
     def check(self, operation: Operation, olds: Props | None, news: Props) -> Checked:
         return Checked(news)

@@ -20,13 +20,17 @@ from typing import Any
 from falaj_engine.deployment import Deployment
 from falaj_engine.errors import ProgramError
 
-# The SDK calls the monitor from the event loop's executor and each call lasts as long as its step; threads are made as needed.
+# The SDK calls the monitor from the event loop's executor and each call lasts as long as its step; threads are made
+# as needed.
 _THREADS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. main: a directory with a `__main__.py`, or a Python file. config: JSON text per full key, secrets opened."""
+    """What to run.
+
+    main: a directory with a `__main__.py`, or a Python file. config: JSON text per full key, secrets opened.
+    """
 
     project: str
     stack: str
@@ -37,7 +41,10 @@ class Program:
 
 
 def run(program: Program, deployment: Deployment) -> None:
-    """Run the program to its end; all its steps are finished on return. Raises the deployment's first error, or ProgramError."""
+    """Run the program to its end; all its steps are finished on return.
+
+    Raises the deployment's first error, or ProgramError.
+    """
     contextvars.copy_context().run(_run, program, deployment)
 
 
@@ -51,7 +58,7 @@ def _run(program: Program, deployment: Deployment) -> None:
         Settings(
             project=program.project,
             stack=program.stack,
-            monitor=Monitor(deployment),
+            monitor=Monitor(deployment, program.root),
             engine=Engine(deployment),
             dry_run=deployment.preview,
             organization="organization",
@@ -70,7 +77,7 @@ def _run(program: Program, deployment: Deployment) -> None:
         try:
             asyncio.set_event_loop(loop)
             loop.run_until_complete(run_in_stack(lambda: _execute(program.main)))
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the program raises
             failure = error
             if not deployment.errors:
                 deployment.fail(_explain(error, program))
@@ -126,7 +133,7 @@ def _shown(path: Path, program: Program) -> str:
 
 @contextmanager
 def importing_from(main: Path) -> Iterator[None]:
-    """Modules beside the program can be imported, and those imported are forgotten afterwards: another run reads them anew."""
+    """Modules beside the program can be imported; afterwards they are forgotten, for another run to read anew."""
     folder = main if main.is_dir() else main.parent
     before = set(sys.modules)
     sys.path.insert(0, str(folder))

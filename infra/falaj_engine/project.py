@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class StackFile:
         for key, value in merged.items():
             if _has_secure(value):
                 secret_keys.append(key)
-            texts[key] = _text(_opened(value, decrypt))
+            texts[key] = text_of(_opened(value, decrypt))
         return texts, sorted(secret_keys)
 
     def get(self, key: str, project: str, *, path: bool = False) -> Any:
@@ -98,7 +99,7 @@ class StackFile:
         full, parts = _split_key(key, project, path=path)
         target: Any = self.config
         steps = (full, *parts)
-        for part, following in zip(steps, steps[1:], strict=False):
+        for part, following in pairwise(steps):
             if isinstance(target, list):
                 target = target[int(part)]
                 continue
@@ -210,7 +211,8 @@ def _opened(value: Any, decrypt: Callable[[str], str]) -> Any:
     return [_opened(child, decrypt) for child in value] if isinstance(value, list) else value
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A configuration value as a program reads it: objects, lists and truth values as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, default=str) if isinstance(value, dict | list | bool) or value is None else str(value)

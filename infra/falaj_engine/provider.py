@@ -21,8 +21,9 @@ class Operation:
     """The circumstances of one provider call.
 
     timeout: seconds allowed, or None for the provider's own default. tell: receives why the operation is still waiting.
-    cancelled: set when the user has asked to stop; a wait then ends early. replacing: another object stands where this one will.
-    resumed: the creation that an earlier run began and did not record, so that an object found to exist may be its work.
+    cancelled: set when the user has asked to stop; a wait then ends early. replacing: another object stands where
+    this one will. resumed: the creation that an earlier run began and did not record, so that an object found to
+    exist may be its work.
     """
 
     urn: str
@@ -87,4 +88,4 @@ class Provider(Protocol):
         """Remove the object and wait until it is gone; no error when it is gone already."""
 
     def recover(self, operation: Operation, pending: Pending) -> Live | None:
-        """The object that a creation cut off in an earlier run left behind, if it can be told to be that creation's work."""
+        """The object that a creation cut off in an earlier run left behind, if it is surely that creation's work."""

@@ -1,7 +1,7 @@
 """Which provider drives which resource.
 
-A provider is itself a resource in the state. One the program does not make is made by the engine on first use, named as Pulumi names
-it (`default_4_34_2`), so that either engine finds the other's.
+A provider is itself a resource in the state. One the program does not make is made by the engine on first use, named
+as Pulumi names it (`default_4_34_2`), so that either engine finds the other's.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Factory = Callable[[Props], Provider]
 class Providers:
     """The providers of one deployment.
 
-    factories: by package. config: the stack's configuration, full keys, secrets marked; default providers are configured from it.
-    fallback: makes a provider for any other package, or None to refuse those.
+    factories: by package. config: the stack's configuration, full keys, secrets marked; default providers are
+    configured from it. fallback: makes a provider for any other package, or None to refuse those.
     """
 
     def __init__(self, factories: Mapping[str, Factory], config: Props, fallback: Factory | None = None) -> None:
@@ -124,7 +124,6 @@ class Providers:
             protect=goal.protect,
             dependencies=goal.dependencies,
             property_dependencies={key: list(value) for key, value in goal.property_dependencies.items()},
-            aliases=goal.aliases,
             source_position=goal.source_position,
             created=old.created if old is not None else now(),
             modified=now(),
@@ -155,7 +154,8 @@ class Providers:
         factory = self._factories.get(package, self._fallback)
         if factory is None:
             raise MissingPluginError(
-                f"package {package!r} needs the provider plugin pulumi-resource-{package}, which the embedded engine does not drive: "
+                f"package {package!r} needs the provider plugin pulumi-resource-{package}, "
+                f"which the embedded engine does not drive: "
                 f"install the Pulumi CLI (https://www.pulumi.com/docs/install/) and run again with --engine pulumi"
             )
         return factory

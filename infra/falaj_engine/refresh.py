@@ -16,7 +16,10 @@ _PARALLEL = 32
 
 
 def refresh(deployment: Deployment) -> None:
-    """Read every resource and record it as it is; what no longer exists leaves the state. Raises the first EngineError."""
+    """Read every resource and record it as it is; what no longer exists leaves the state.
+
+    Raises the first EngineError.
+    """
     states = [
         state
         for state in deployment.snapshot.resources()

@@ -17,14 +17,18 @@ _PARALLEL = 32
 
 
 def remove_rest(deployment: Deployment) -> None:
-    """Delete every resource this run has not come to, and what cut-off creations left behind. Raises the first EngineError."""
+    """Delete every resource this run has not come to, and what cut-off creations left behind.
+
+    Raises the first EngineError.
+    """
     deployment.admit()
     _recover(deployment)
     doomed = [state for state in deployment.snapshot.resources() if deployment.snapshot.current(state.urn) is not state]
     protected = [state for state in doomed if state.protect and not state.delete]
     for state in protected:
         error = ProtectedError(
-            f"{urns.short(state.urn)} is protected and cannot be deleted: take `protect` away in the program and run `falaj up`, "
+            f"{urns.short(state.urn)} is protected and cannot be deleted: "
+            f"take `protect` away in the program and run `falaj up`, "
             f"or put the resource back into the program"
         )
         deployment.record.failed(Step("delete", state.urn, state), str(error), 0.0)
@@ -36,7 +40,10 @@ def remove_rest(deployment: Deployment) -> None:
 
 
 def in_order(states: list[ResourceState], work: Callable[[ResourceState], None], deployment: Deployment) -> None:
-    """Run `work` for every state after it is done for all that refer to the state. Stops starting when the deployment has failed."""
+    """Run `work` for every state after it is done for all that refer to the state.
+
+    Stops starting when the deployment has failed.
+    """
     waiting: dict[int, int] = {}
     holds: dict[int, list[ResourceState]] = {}
     by_urn: dict[str, list[ResourceState]] = {}
@@ -73,7 +80,10 @@ def in_order(states: list[ResourceState], work: Callable[[ResourceState], None],
 
 
 def _delete(deployment: Deployment, state: ResourceState, doomed: set[str]) -> None:
-    """One deletion. An object that falls with another (deleted_with), is not owned, or is retained is only forgotten."""
+    """One deletion.
+
+    An object that falls with another (deleted_with), is not owned, or is retained is only forgotten.
+    """
     deployment.admit()
     timer = Timer()
     owned = state.custom and not state.external and not state.is_provider and not state.pending_replacement

@@ -22,20 +22,20 @@ _CHECK = b"pulumi"
 
 
 @lru_cache(maxsize=16)
-def _derive(passphrase: str, salt: bytes) -> bytes:
-    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ROUNDS, 32)
+def _derive(passphrase: str, salt: bytes, rounds: int) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, rounds, 32)
 
 
 class Crypter:
     """Encrypts and decrypts the secrets of one stack.
 
-    state: the text kept as `encryptionsalt` and in the checkpoint. The key takes about a third of a second to derive; that is done on
-    a thread of its own, so that it passes while the program is imported.
+    state: the text kept as `encryptionsalt` and in the checkpoint. The key takes about a third of a second to derive;
+    that is done on a thread of its own, so that it passes while the program is imported.
     """
 
     type = "passphrase"
 
-    def __init__(self, passphrase: str, state: str) -> None:
+    def __init__(self, passphrase: str, state: str, *, rounds: int = _ROUNDS) -> None:
         try:
             version, salt, check = state.split(":", 2)
             self._salt = base64.b64decode(salt, validate=True)
@@ -46,16 +46,22 @@ class Crypter:
         self.state = state
         self._check = check
         self._passphrase = passphrase
+        self._rounds = rounds
         self._cipher: AESGCM | None = None
         self._lock = threading.Lock()
         threading.Thread(target=self._warm, daemon=True, name="falaj-key").start()
 
     @classmethod
-    def create(cls, passphrase: str) -> Self:
-        """A crypter with a new salt."""
+    def create(cls, passphrase: str, *, rounds: int = _ROUNDS) -> Self:
+        """A crypter with a new salt. rounds: Pulumi's number, for anything that is kept."""
         salt = secrets.token_bytes(8)
-        check = _encrypt(AESGCM(_derive(passphrase, salt)), _CHECK)
-        return cls(passphrase, f"v1:{base64.b64encode(salt).decode()}:{check}")
+        check = _encrypt(AESGCM(_derive(passphrase, salt, rounds)), _CHECK)
+        return cls(passphrase, f"v1:{base64.b64encode(salt).decode()}:{check}", rounds=rounds)
+
+    @classmethod
+    def none(cls) -> Self:
+        """A crypter for runs that write nothing; its key is thrown away."""
+        return cls.create(secrets.token_hex(16), rounds=1)
 
     def encrypt(self, text: str) -> str:
         """`text` encrypted under a new nonce."""
@@ -70,12 +76,12 @@ class Crypter:
         self._ready()
 
     def _warm(self) -> None:
-        _derive(self._passphrase, self._salt)
+        _derive(self._passphrase, self._salt, self._rounds)
 
     def _ready(self) -> AESGCM:
         with self._lock:
             if self._cipher is None:
-                cipher = AESGCM(_derive(self._passphrase, self._salt))
+                cipher = AESGCM(_derive(self._passphrase, self._salt, self._rounds))
                 if _decrypt(cipher, self._check) != _CHECK:
                     raise PassphraseError("incorrect passphrase: set PULUMI_CONFIG_PASSPHRASE to the stack's own")
                 self._cipher = cipher
@@ -102,7 +108,7 @@ def _decrypt(cipher: AESGCM, text: str) -> bytes:
 
 
 def find_passphrase(home: Path, environment: Mapping[str, str] | None = None) -> str:
-    """The passphrase: PULUMI_CONFIG_PASSPHRASE, then _FILE, then `home/passphrase`, generated (mode 0600) on first use."""
+    """PULUMI_CONFIG_PASSPHRASE, then the file _FILE names, then `home/passphrase`, made (mode 0600) on first use."""
     environment = os.environ if environment is None else environment
     if "PULUMI_CONFIG_PASSPHRASE" in environment:
         return environment["PULUMI_CONFIG_PASSPHRASE"]

@@ -1,9 +1,10 @@
 """The stack's state while a deployment changes it, on disk after every step.
 
-Order matters to Pulumi: a resource stands after everything it refers to. Resources of this run are listed in the order they were
-finished, then those of the last checkpoint that this run has not come to. Steps run in parallel, so writes are grouped: one thread
-writes whatever has changed since its last write. A step starts only when the intent to run it (`pending_operations`) is on disk, so
-its own outcome need not be awaited: until that is written, the intent explains what a crash left behind.
+Order matters to Pulumi: a resource stands after everything it refers to. Resources of this run are listed in the
+order they were finished, then those of the last checkpoint that this run has not come to. Steps run in parallel, so
+writes are grouped: one thread writes whatever has changed since its last write. A step starts only when the intent to
+run it (`pending_operations`) is on disk, so its own outcome need not be awaited: until that is written, the intent
+explains what a crash left behind.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ ENGINE_VERSION = "v3.272.0"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An operation that was started and whose outcome is not recorded. kind: creating, updating, deleting, reading, importing."""
+    """An operation that was started and whose outcome is not recorded.
+
+    kind: creating, updating, deleting, reading, importing.
+    """
 
     kind: str
     state: ResourceState
@@ -56,7 +60,8 @@ def salt_of(document: dict[str, Any]) -> str | None:
         return None
     if provider.get("type") != "passphrase":
         raise StateError(
-            f"the state's secrets provider is {provider.get('type')!r}: the embedded engine opens passphrase secrets; use the Pulumi CLI"
+            f"the state's secrets provider is {provider.get('type')!r}: "
+            "the embedded engine opens passphrase secrets; use the Pulumi CLI"
         )
     return str(provider["state"]["salt"])
 
@@ -145,7 +150,8 @@ class Snapshot:
         changed: Iterable[tuple[ResourceState, ResourceState]] = (),
         found: ResourceState | None = None,
     ) -> None:
-        """Record an outcome: intent `token` ended, base state `done` gone, `new` finished, base states `changed` from one to another.
+        """Record an outcome: intent `token` ended, base state `done` gone, `new` finished, base states `changed` from
+        one to another.
 
         found: an object that an earlier run left behind, to stand among the states this run has not come to.
         """

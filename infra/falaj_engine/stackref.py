@@ -14,7 +14,10 @@ TYPE = "pulumi:pulumi:StackReference"
 
 
 class StackReferences(NullProvider):
-    """Reads the outputs of another stack. outputs_of: by stack name; raises EngineError for a stack that is not there."""
+    """Reads the outputs of another stack.
+
+    outputs_of: by stack name; raises EngineError for a stack that is not there.
+    """
 
     def __init__(self, outputs_of: Callable[[str], Props]) -> None:
         self._outputs_of = outputs_of

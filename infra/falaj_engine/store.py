@@ -50,7 +50,8 @@ class Store:
             document = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise StackNotFoundError(
-                f"no stack {stack!r} of project {self.project!r} in {self.root}: create it with `falaj stack init -s {stack}`"
+                f"no stack {stack!r} of project {self.project!r} in {self.root}: "
+                f"create it with `falaj stack init -s {stack}`"
             ) from None
         except (OSError, ValueError) as error:
             raise StateError(f"{path}: the state cannot be read: {error}") from None
@@ -112,7 +113,8 @@ class Store:
         """
         folder = self._pulumi / "locks" / "organization" / self.project / stack
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Between processes of this engine the kernel's lock decides and dies with its holder; the JSON file is Pulumi's convention.
+        # Between processes of this engine the kernel's lock decides and dies with its holder; the JSON file is
+        # Pulumi's convention.
         guard = os.open(folder / ".guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:

@@ -1,7 +1,8 @@
 """Property values: plain JSON values plus two wrappers, `Secret` and `UNKNOWN`.
 
-Three shapes are converted here: the SDK's protobuf `Struct`, the checkpoint's JSON (secrets encrypted), and what providers get
-(secrets removed). Resource references and assets stay plain objects carrying Pulumi's signature key: both shapes are the same.
+Three shapes are converted here: the SDK's protobuf `Struct`, the checkpoint's JSON (secrets encrypted), and what
+providers get (secrets removed). Resource references and assets stay plain objects carrying Pulumi's signature key:
+both shapes are the same.
 """
 
 from __future__ import annotations
@@ -139,7 +140,10 @@ def from_checkpoint(item: Any, decrypt: Callable[[str], str]) -> Any:
 
 
 def to_plain_json(item: Any) -> Any:
-    """Values as JSON with secrets opened and unknowns as their marker. For encryption and providers, never for people."""
+    """Values as JSON with secrets opened and unknowns as their marker.
+
+    For encryption and providers, never for people.
+    """
     if isinstance(item, Mapping):
         return {key: to_plain_json(child) for key, child in item.items()}
     if isinstance(item, list | tuple):

@@ -29,8 +29,8 @@ from falaj_engine.values import Props, Secret, mask, reveal
 class Result:
     """What an operation did.
 
-    steps: every decision, in order of finishing. failures: failed steps with their reason. outputs: the stack's, secrets marked.
-    seconds: in all; error: the reason it failed, or None.
+    steps: every decision, in order of finishing. failures: failed steps with their reason. outputs: the stack's,
+    secrets marked. seconds: in all; error: the reason it failed, or None.
     """
 
     operation: str
@@ -57,7 +57,8 @@ class Workspace:
     """A project's stacks, with their state and stack files under `home`.
 
     kubeconfig: for programs whose provider names none; None for KUBECONFIG, then the site's, then ~/.kube/config.
-    skip_await: do not wait for workloads to become ready. watcher: is told of every step. project_dir: the project or below it.
+    skip_await: do not wait for workloads to become ready. watcher: is told of every step. project_dir: the project or
+    below it.
     """
 
     def __init__(

@@ -12,8 +12,6 @@ import pytest
 
 from falaj_engine.workspace import Result
 
-
-
 pytestmark = pytest.mark.api
 
 CASES: dict[str, Any] = json.loads((Path(__file__).parent / "cases.json").read_text())
@@ -26,7 +24,7 @@ def shown(result: Result) -> list[list[str]]:
 
 
 def recorded(space: Any) -> list[dict[str, Any]]:
-    """The state as recorded: generated suffixes, ids of providers and inputs of providers and dynamic resources masked."""
+    """The state as recorded: generated names, ids of providers, inputs of providers and dynamic resources masked."""
     resources = space.workspace.export("dev")["deployment"].get("resources", [])
     text = json.dumps(resources).replace("urn:pulumi:dev::case::", "")
     text = re.sub(r"(\w)-[0-9a-f]{8}(?=\")", r"\1-*", text)

@@ -1,1 +1,1 @@
-"""The built-in `kubernetes` provider: creates by POST, updates by server-side apply, waits until workloads are ready."""
+"""The built-in `kubernetes` provider: creates by POST, updates by server-side apply, waits for workloads."""

@@ -22,7 +22,10 @@ _RETRIES = 5
 
 
 class ApiError(StepError):
-    """The API server's refusal. status: HTTP code; reason: Kubernetes' (NotFound, AlreadyExists, Conflict, Invalid, Forbidden, ...)."""
+    """The API server's refusal.
+
+    status: HTTP code; reason: Kubernetes' (NotFound, AlreadyExists, Conflict, Invalid, Forbidden, ...).
+    """
 
     def __init__(self, status: int, reason: str, message: str, details: Mapping[str, Any]) -> None:
         super().__init__(message or f"{reason} ({status})")
@@ -79,7 +82,10 @@ class Client:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        """One call. Raises ApiError, ClusterError when the server cannot be reached, StepError (uncertain) when the answer is lost."""
+        """One call.
+
+        Raises ApiError, ClusterError when the server cannot be reached, StepError (uncertain) when the answer is lost.
+        """
         url = f"{self.cluster.server}{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         headers = {**self._pool.headers, "Content-Type": content_type} if data is not None else None
@@ -151,8 +157,7 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> ApiError:
 
 
 def _cause(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    while isinstance(reason, BaseException) and getattr(reason, "reason", None):
-        reason = reason.reason
-    text = str(reason or error)
+    while isinstance(inner := getattr(error, "reason", None), BaseException):
+        error = inner
+    text = str(error)
     return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text

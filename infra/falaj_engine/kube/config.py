@@ -32,7 +32,8 @@ class Cluster:
 def load(source: str | None, context: str | None = None) -> Cluster:
     """The cluster of a kubeconfig.
 
-    source: a path, the document itself (YAML or JSON), or None for KUBECONFIG and then ~/.kube/config. Raises ClusterError.
+    source: a path, the document itself (YAML or JSON), or None for KUBECONFIG and then ~/.kube/config. Raises
+    ClusterError.
     """
     text, where = _read(source)
     try:
@@ -61,7 +62,8 @@ def _read(source: str | None) -> tuple[str, str]:
         return Path(path).expanduser().read_text(), path
     except OSError as error:
         raise ClusterError(
-            f"kubeconfig {path}: {error.strerror}: start the site with `falaj site up`, or name a cluster with --kubeconfig"
+            f"kubeconfig {path}: {error.strerror}: "
+            "start the site with `falaj site up`, or name a cluster with --kubeconfig"
         ) from None
 
 

@@ -98,7 +98,7 @@ def foretold(inputs: Props) -> Props:
 
 def dry(live: Props, inputs: Props) -> Props:
     """Outputs of a dry run: what the server answered, less what it only made up for the occasion."""
-    outputs = secrets_like(live, inputs)
+    outputs: Props = secrets_like(live, inputs)
     outputs["metadata"] = {**outputs.get("metadata", {}), **_unknown_metadata()}
     outputs["metadata"].pop("managedFields", None)
     outputs["status"] = UNKNOWN
@@ -138,7 +138,7 @@ def id_of(live: Mapping[str, Any]) -> str:
 
 
 def made_by(live: Mapping[str, Any], pending: Pending) -> bool:
-    """True when the object is the work of a creation that was cut off: created through Pulumi and not before the intent was recorded."""
+    """True when a creation that was cut off made the object: through Pulumi, and not before the intent was recorded."""
     metadata = live.get("metadata", {})
     if not any(entry.get("manager", "").startswith(MANAGER) for entry in metadata.get("managedFields") or ()):
         return False
@@ -173,9 +173,11 @@ def handed_over(live: Mapping[str, Any], manager: str) -> list[dict[str, Any]] |
 
 
 def live_inputs(inputs: Any, before: Any, live: Any) -> Any:
-    """What the program would have to say to get `live`: its inputs, changed where the object has changed since `before`.
+    """What the program would have to say to get `live`: its inputs, changed where the object has changed since
+    `before`.
 
-    Comparing with what the server answered last time keeps its own spelling of a value (`1` for `1000m`) from looking like a change.
+    Comparing with what the server answered last time keeps its own spelling of a value (`1` for `1000m`) from looking
+    like a change.
     """
     if isinstance(inputs, Secret):
         return secret(live_inputs(inputs.value, reveal(before), reveal(live)))

@@ -44,7 +44,10 @@ class KubernetesProvider:
 
     @classmethod
     def configure(cls, inputs: Props, kubeconfig: str | None, *, skip_await: bool) -> KubernetesProvider:
-        """From a provider resource's inputs. kubeconfig: where they name none. Raises UnsupportedError for other settings."""
+        """From a provider resource's inputs.
+
+        kubeconfig: where they name none. Raises UnsupportedError for other settings.
+        """
         for key in sorted(set(inputs) - _SETTINGS):
             raise UnsupportedError(
                 f"kubernetes:{key} is not supported by the embedded engine: use the Pulumi CLI (--engine pulumi)"

@@ -6,7 +6,8 @@ from falaj_engine.diff import Path, parse_path
 
 _ALWAYS = ("metadata.name", "metadata.namespace")
 
-# By kind. ConfigMaps and Secrets are replaced by default, as by the Kubernetes provider: what mounts them then sees a new object.
+# By kind. ConfigMaps and Secrets are replaced by default, as by the Kubernetes provider: what mounts them then sees a
+# new object.
 _REPLACES: dict[str, tuple[str, ...]] = {
     "ConfigMap": ("data", "binaryData", "immutable"),
     "Secret": ("data", "stringData", "type", "immutable"),

@@ -1,6 +1,7 @@
 """Waiting for objects: until a workload is ready, until an object is gone; and why it is not yet so.
 
-What a kind needs is a pure function of the object. Only when it is not ready are its pods looked at, for the reason people need.
+What a kind needs is a pure function of the object. Only when it is not ready are its pods looked at, for the reason
+people need.
 """
 
 from __future__ import annotations
@@ -168,9 +169,8 @@ def pod_reason(pod: Mapping[str, Any]) -> str:
             return f"{entry['name']}: {waiting.get('reason')}: {detail}".rstrip(": ")
         ended = state.get("terminated")
         if ended and ended.get("exitCode"):
-            return f"{entry['name']}: exit code {ended['exitCode']}: {ended.get('message') or ended.get('reason') or ''}".rstrip(
-                ": "
-            )
+            detail = ended.get("message") or ended.get("reason") or ""
+            return f"{entry['name']}: exit code {ended['exitCode']}: {detail}".rstrip(": ")
     for entry in status.get("containerStatuses") or ():
         if not entry.get("ready") and entry.get("state", {}).get("running"):
             return f"{entry['name']}: running, not ready yet"
