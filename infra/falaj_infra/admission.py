@@ -6,11 +6,14 @@ They hold where a program's own gate does not reach: a `kubectl apply`, a contro
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.admissionregistration.v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
+
+from falaj_policies import RULES
 
 __all__ = ["TENANT_LABEL", "Admission", "AdmissionArgs", "policies"]
 
@@ -59,9 +62,9 @@ def policies(image: str) -> dict[str, dict[str, Any]]:
             resources=["pods", "pods/ephemeralcontainers"],
             variables={"images": ALL_IMAGES},
             validations={
-                f"SUP-04: images of a tenant come from {repository}, by digest": (
-                    f"variables.images.all(i, i.startsWith('{repository}@sha256:')"
-                    " && i.matches('@sha256:[0-9a-f]{64}$'))"
+                **rules_of_pods(),
+                f"SUP-04: images of a tenant come from {repository}": (
+                    f"variables.images.all(i, i.startsWith('{repository}@'))"
                 ),
                 "IAM-02: a tenant's pod sets automountServiceAccountToken: false and asks for the tokens it needs": (
                     "has(object.spec.automountServiceAccountToken) && !object.spec.automountServiceAccountToken"
@@ -100,6 +103,15 @@ def policies(image: str) -> dict[str, dict[str, Any]]:
                 )
             },
         ),
+    }
+
+
+def rules_of_pods() -> dict[str, str]:
+    """The rules that are also written as CEL over a pod's `spec`, as messages and expressions over a Pod."""
+    return {
+        f"{rule.id}: {rule.remedy}": re.sub(r"(?<![.\w'])spec\b", "object.spec", rule.cel)
+        for rule in RULES
+        if rule.cel is not None
     }
 
 
