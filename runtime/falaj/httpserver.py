@@ -20,6 +20,8 @@ __all__ = ["Answer", "HttpProblem", "Request", "Server"]
 
 MAX_CONNECTIONS: Final = 128
 IDLE_SECONDS: Final = 30.0
+# How soon a server notices that it should stop.
+NOTICE_SECONDS = 0.2
 
 
 class HttpProblem(Exception):
@@ -68,12 +70,14 @@ class Server:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.2,), name="http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._httpd.serve_forever, args=(NOTICE_SECONDS,), name="http", daemon=True
+        )
         self._thread.start()
 
     def serve(self) -> None:
         """Serves until `stop` is called from another thread."""
-        self._httpd.serve_forever(0.2)
+        self._httpd.serve_forever(NOTICE_SECONDS)
 
     def stop(self) -> None:
         self._httpd.shutdown()

@@ -123,12 +123,20 @@ class Registry:
                 if entry.get("is_dir"):
                     folders.append(name)
                     continue
-                path = target.joinpath(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._http.download(f"{_ARTIFACTS}/{base}/{name}", path, limit=min(left, MAX_FILE_BYTES))
-                left -= path.stat().st_size
+                left -= self._download(
+                    f"{_ARTIFACTS}/{base}/{name}", target.joinpath(*parts), min(left, MAX_FILE_BYTES)
+                )
         if count == 0:
             raise NotFound(f"the run {run_id} logged no model", status=404)
+
+    def _download(self, source: str, path: Path, limit: int) -> int:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._http.download(source, path, limit=limit)
+            return path.stat().st_size
+        except OSError as error:
+            # A name listed twice, one that is a file and a folder, one too long, or no room left.
+            raise ServiceError(f"a file of the model cannot be stored here: {error.strerror or error}") from None
 
     def _artifact_base(self, run_id: str) -> str:
         uri = str(self.get_run(run_id)["info"].get("artifact_uri", ""))

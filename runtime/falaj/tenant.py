@@ -18,12 +18,12 @@ from falaj import credentials, inference
 from falaj.canonical import number_text
 from falaj.deployment import Serving
 from falaj.dsse import make_statement, seal
-from falaj.errors import NotFound, TrainingFailed, UsageError
+from falaj.errors import FalajError, NotFound, TrainingFailed, UsageError
 from falaj.gate import judge, model_fact, refuse
 from falaj.home import credentials_folder
 from falaj.modelfiles import model_digest, read_model
 from falaj.models import Deployment, Evaluation, ModelVersion, SignedModel
-from falaj.package import build
+from falaj.package import Package, build
 from falaj.session import Session
 from falaj.training import Run, job_of, to_stderr
 from falaj_policies import RULE_SET_VERSION, Stage
@@ -96,22 +96,21 @@ class Tenant:
         registry, jobs = self._session.registry, self._session.jobs
         experiment_id = registry.experiment(experiment)
         key = f"sha256:{package.digest}"
-        known = registry.find_runs(experiment_id, "falaj.package", key) if reuse else []
-        for run in known:
+        run_id = ""
+        for run in registry.find_runs(experiment_id, "falaj.package", key) if reuse else []:
             if run["info"]["status"] == "FINISHED":
                 return Run.from_mlflow(run, reused=True)
-        running = next((run for run in known if run["info"]["status"] == "RUNNING" and jobs.status(_job(run))), None)
-        if running is None:
-            tags = {"falaj.package": key, "falaj.member": self.member} | {
-                f"falaj.data.{name}": f"sha256:{digest}" for name, digest in package.data.items()
-            }
-            running = registry.create_run(experiment_id, Path(script).stem, tags)
-        run_id = str(running["info"]["run_id"])
+            if run["info"]["status"] == "RUNNING" and not run_id:
+                found = str(run["info"]["run_id"])
+                if jobs.status(job_of(found)):
+                    run_id = found
+                else:
+                    # Whoever started it went away before its job was there.
+                    registry.end_run(found, "KILLED")
+        run_id = run_id or self._start(package, experiment_id, Path(script).stem)
         try:
-            job_id = jobs.submit(package, run_id)
-            self._record("model.training-started", run_id, {"package": key, "data": dict(package.data)})
-            jobs.follow(job_id, on_log, timeout)
-        except (TrainingFailed, UsageError):
+            jobs.follow(job_of(run_id), on_log, timeout)
+        except TrainingFailed:
             registry.end_run(run_id, "FAILED")
             raise
         except KeyboardInterrupt:
@@ -123,6 +122,21 @@ class Tenant:
         done = Run.from_mlflow(registry.get_run(run_id))
         self._record("model.trained", done.digest or run_id, {"run": run_id, "metrics": _texts(done.metrics)})
         return done
+
+    def _start(self, package: Package, experiment_id: str, name: str) -> str:
+        """A new run and its job; a run whose job could not be started is marked as failed."""
+        registry = self._session.registry
+        data = {name: f"sha256:{digest}" for name, digest in package.data.items()}
+        tags = {"falaj.package": f"sha256:{package.digest}", "falaj.member": self.member}
+        tags |= {f"falaj.data.{name}": digest for name, digest in data.items()}
+        run_id = str(registry.create_run(experiment_id, name, tags)["info"]["run_id"])
+        try:
+            self._record("model.training-started", run_id, {"package": f"sha256:{package.digest}", "data": data})
+            self._session.jobs.submit(package, run_id)
+        except FalajError:
+            registry.end_run(run_id, "FAILED")
+            raise
+        return run_id
 
     def run(self, run_id: str) -> Run:
         """A run by its id. Raises NotFound."""
@@ -343,7 +357,3 @@ def _texts(metrics: Mapping[str, float]) -> dict[str, str]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _job(run: Mapping[str, Any]) -> str:
-    return job_of(str(run["info"]["run_id"]))

@@ -209,10 +209,6 @@ class World:
             metadata = {"name": name, "resourceVersion": str(self.version)}
             self.config_maps[name] = {"metadata": metadata, "data": dict(data)}
 
-    def close(self) -> None:
-        for stop in reversed(self.stops):
-            stop()
-
     # The server
 
     def _listen(self, certificate: Path | None) -> int:
@@ -246,7 +242,7 @@ class World:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
-        threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
         self.stops.append(lambda: (httpd.shutdown(), httpd.server_close()))
         return int(httpd.server_address[1])
 
@@ -482,8 +478,13 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A tenant with its real audit service and replica. The replica looks for what is desired twenty times a second."""
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A tenant with its real audit service and replica; everything that waits a while looks more often."""
+    monkeypatch.setattr("falaj.deployment._POLL_SECONDS", 0.02)
+    monkeypatch.setattr("falaj.training._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("falaj.serving.replica._FIRST_RETRY", 0.1)
+    monkeypatch.setattr("falaj.audit.client._NAP_SECONDS", 0.02)
+    monkeypatch.setattr("falaj.httpserver.NOTICE_SECONDS", 0.02)
     world = World(tmp_path)
     store = Store(tmp_path / "audit")
     audit = Server(AuditService(store, world.kube("audit"), NAMESPACE).handle, host="127.0.0.1", port=0, max_body=16384)
@@ -514,7 +515,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     stop = threading.Event()
 
     def loop() -> None:
-        while not stop.wait(0.05):
+        while not stop.wait(0.02):
             replica.tick()
 
     thread = threading.Thread(target=loop, daemon=True)
@@ -522,9 +523,12 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield world
     stop.set()
     thread.join(10)
-    serving.stop()
-    audit.stop()
-    world.close()
+    # Each waits for its own loop to notice, so they are stopped together.
+    stopping = [threading.Thread(target=one) for one in (serving.stop, audit.stop, *world.stops)]
+    for one in stopping:
+        one.start()
+    for one in stopping:
+        one.join(10)
     store.close()
 
 

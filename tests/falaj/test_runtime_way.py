@@ -13,6 +13,7 @@ import pytest
 from falaj.audit.record import verify
 from falaj.errors import Forbidden, GateRefused, NotFound, NotLoggedIn, ServiceError, TrainingFailed, UsageError
 from falaj.models import SignedModel
+from falaj.package import build
 
 TRAIN = """
 import shutil, falaj
@@ -250,6 +251,37 @@ def test_a_failed_job_says_why_and_fails_its_run(world: Any, tmp_path: Path) -> 
     assert [run["info"]["status"] for run in world.runs.values()] == ["FAILED"]
 
 
+def test_a_run_without_a_job_is_ended_and_one_with_a_job_is_followed(
+    world: Any, tmp_path: Path, onnx_file: Callable[..., bytes]
+) -> None:
+    """What a killed process leaves behind: first a run only, then a run and its job."""
+    folder = tmp_path / "w"
+    (folder / "out").mkdir(parents=True)
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "out/model.onnx").write_bytes(onnx_file())
+    alice = world.tenant("alice")
+    package = build("train.py", data=[], working_dir=folder, params={})
+    registry = world.registry()
+    tags = {"falaj.package": f"sha256:{package.digest}"}
+    orphan = registry.create_run(registry.experiment("default"), "train", tags)["info"]["run_id"]
+    arguments: dict[str, Any] = {"working_dir": folder, "reuse": True, "on_log": lambda _: None}
+    first = alice.train("train.py", **arguments)
+    assert registry.get_run(orphan)["info"]["status"] == "KILLED"
+    world.runs[first.id]["info"]["status"] = "RUNNING"
+    again = alice.train("train.py", **arguments)
+    assert (again.id, again.reused) == (first.id, False)
+    assert len(world.jobs) == 1
+
+
+def test_a_run_whose_job_cannot_be_started_is_failed(world: Any, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("")
+    world.refuse["/api/v1/namespaces/tenant-demo/services/http:ray:8265/proxy/api/packages"] = 403
+    with pytest.raises(Forbidden):
+        world.tenant("alice").train(script)
+    assert [run["info"]["status"] for run in world.runs.values()] == ["FAILED"]
+
+
 def test_files_changed_between_training_and_signing_are_not_signed(world: Any, onnx_file: Callable[..., bytes]) -> None:
     run = world.add_run({"model.onnx": onnx_file()})
     world.registry().log(run, tags={"falaj.digest": "sha256:" + "0" * 64})
@@ -280,6 +312,22 @@ def test_wrong_values_are_refused_by_the_replica(world: Any, approved: Callable[
     for rows in ([[1, 2, 3]], [["a", "b"]], [[None, 1]]):
         with pytest.raises(ServiceError, match="400"):
             world.tenant("alice").predict("credit", rows)
+
+
+@pytest.mark.parametrize("name", ["model/../../evil", "model/a\\b", "model//x", "elsewhere/x", "model/."])
+def test_names_that_leave_the_folder_are_not_fetched(world: Any, tmp_path: Path, name: str) -> None:
+    run = world.add_run({"model.onnx": b"x"})
+    world._mlflow_artifacts_list = lambda q: (200, {"files": [{"path": name}]})
+    with pytest.raises(ServiceError, match="unsafe name"):
+        world.registry().download_model(run, tmp_path / "target")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_name_listed_twice_is_a_clear_error(world: Any, tmp_path: Path) -> None:
+    run = world.add_run({"model.onnx": b"x"})
+    world._mlflow_artifacts_list = lambda q: (200, {"files": [{"path": "model/model.onnx"}] * 2})
+    with pytest.raises(ServiceError, match="cannot be stored"):
+        world.registry().download_model(run, tmp_path / "target")
 
 
 def test_an_expired_token_asks_for_a_new_login(world: Any) -> None:

@@ -14,6 +14,7 @@ from falaj.http import Http
 __all__ = ["AuditClient"]
 
 _TRIES = 4
+_NAP_SECONDS = 0.2
 
 
 class AuditClient:
@@ -37,7 +38,7 @@ class AuditClient:
             except ServiceError as error:
                 if attempt == _TRIES or 0 < error.status < 500:
                     raise
-                time.sleep(0.2 * 2**attempt)
+                time.sleep(_NAP_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
     def lines(self, after: int = -1) -> Iterator[bytes]:

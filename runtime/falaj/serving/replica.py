@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from falaj.deployment import desired_of
 from falaj.errors import FalajError, GateRefused
 from falaj.serving.model import Model
+from falaj_policies import RULE_SET_VERSION
 
 __all__ = ["Record", "Replica", "State"]
 
@@ -54,6 +55,7 @@ class State:
             "served": served,
             "refused": self.refused,
             "problem": self.problem,
+            "rule_set": RULE_SET_VERSION,
         }
 
 
@@ -121,7 +123,7 @@ class Replica:
         try:
             model = self._loader.load(desired)
             # Recorded before it serves: what is not in the log did not happen, so it must not happen either.
-            detail = {"model": model.name, "version": model.version}
+            detail = {"model": model.name, "version": model.version, "rule_set": RULE_SET_VERSION}
             self._record("serving.loaded", model.digest, detail)
         except GateRefused as error:
             self._refuse(observed, desired, error)
