@@ -96,7 +96,12 @@ def _wrap(type_: str, name: str, props: dict[str, Any], place: pulumi.Input[Plac
         return {}
     if not later:
         carrier = next(iter(present))
-        return {carrier: alone(carrier, present[carrier])}
+
+        def check_all(here: Place) -> Any:
+            refuse_bad(here, plain, everything_known=True)
+            return present[carrier]
+
+        return {carrier: pulumi.Output.from_input(place).apply(check_all)}
     wrapped = {key: alone(key, present[key]) for key in later}
     if len(later) > 1:
         wrapped[later[0]] = _together(wrapped[later[0]], later, present, plain, place, refuse_bad)

@@ -48,7 +48,7 @@ def container(
     environment: Mapping[str, Any] | None = None,
     mounts: Mapping[str, str] | None = None,
     read_only: Sequence[str] = (),
-    startup_seconds: int = 180,
+    startup_seconds: int = 300,
 ) -> Manifest:
     """One container. `environment` maps names to text or to a `valueFrom`; `mounts` maps volumes to paths.
 
