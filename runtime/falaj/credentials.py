@@ -24,7 +24,7 @@ class Credentials(BaseModel):
 
     tenant: Label
     member: Label
-    kubernetes: str
+    kubernetes: Annotated[str, StringConstraints(pattern=r"^https://")]
     ca: str
     token: SecretStr
     expires: datetime

@@ -57,6 +57,20 @@ class Serving:
             raise
         return True
 
+    def clear(self, timeout: float) -> bool:
+        """Asks for nothing to be served and waits until it is so; False when it was so already."""
+        before = self._kube.config_map(self._namespace, CONFIG_MAP)
+        if not desired_of(before) and self.status().get("served") is None:
+            return False
+        after = self._set({}, str(before["metadata"]["resourceVersion"]))
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            status = self.status()
+            if _reached(str(status.get("observed") or ""), after) and status.get("served") is None:
+                return True
+            time.sleep(_POLL_SECONDS)
+        raise ServiceError(f"the replica still serves after {timeout:.0f} s")
+
     def predict(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """An answer in the Open Inference Protocol. Raises NotFound: that model is not served."""
         return dict(self._http.json("POST", f"v2/models/{name}/infer", body))

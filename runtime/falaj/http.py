@@ -73,7 +73,7 @@ class Http:
             content = _bounded(response, limit, self.what)
         finally:
             response.release_conn()
-        if response.status >= 400:
+        if response.status >= 300:
             raise self._error(response.status, content, method, path)
         return content
 
@@ -81,7 +81,7 @@ class Http:
         """Writes the answer's body to `target`, a new file, as it comes. Raises as `request` does."""
         response = self._open("GET", path, query, None, None)
         try:
-            if response.status >= 400:
+            if response.status >= 300:
                 raise self._error(response.status, response.read(4096), "GET", path)
             written = 0
             with target.open("xb") as stream:
@@ -162,7 +162,8 @@ def _bounded(response: urllib3.BaseHTTPResponse, limit: int, what: str) -> bytes
 
 def _chunks(response: urllib3.BaseHTTPResponse, what: str) -> Iterator[bytes]:
     try:
-        yield from response.stream(1 << 20, decode_content=True)
+        # Not decompressed: nothing compressed was asked for, and a small answer could become a large one.
+        yield from response.stream(1 << 20, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
         raise Unreachable(f"{what} broke off its answer: {_cause(error)}") from None
 

@@ -152,10 +152,9 @@ def _handler(handle: Callable[[Request], Answer], max_body: int) -> type[BaseHTT
             if self.headers.get("Transfer-Encoding"):
                 self.close_connection = True
                 raise HttpProblem(411, "send a Content-Length")
-            try:
-                length = int(self.headers.get("Content-Length") or 0)
-            except ValueError:
-                length = -1
+            given = self.headers.get_all("Content-Length") or ["0"]
+            # Two lengths, or one that is not plain digits, are how a request hides another.
+            length = int(given[0]) if len(given) == 1 and given[0].isascii() and given[0].isdigit() else -1
             if not 0 <= length <= max_body:
                 # The body is not read, so the connection cannot be used for another request.
                 self.close_connection = True

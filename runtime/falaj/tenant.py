@@ -17,8 +17,8 @@ from typing import Any
 from falaj import credentials, inference
 from falaj.canonical import number_text
 from falaj.deployment import Serving
-from falaj.dsse import make_statement, seal
-from falaj.errors import FalajError, NotFound, TrainingFailed, UsageError
+from falaj.dsse import Envelope, make_statement, seal
+from falaj.errors import FalajError, NotFound, StatementError, TrainingFailed, UsageError
 from falaj.gate import judge, model_fact, refuse
 from falaj.home import credentials_folder
 from falaj.modelfiles import model_digest, read_model
@@ -203,7 +203,7 @@ class Tenant:
         _check_name(name)
         if reuse:
             for known in self._versions(name):
-                if known.digest == model.digest and known.run_id == model.run_id and known.signature:
+                if (known.digest, known.run_id) == (model.digest, model.run_id) and _same_key(known, model):
                     return known
         tags = {"falaj.digest": model.digest}
         if model.signature:
@@ -274,6 +274,14 @@ class Tenant:
         self._record("model.rollback", str(served.get("digest", "")), {"model": name, "from": present, "to": earlier})
         return self.deploy(name, earlier, timeout=timeout)
 
+    def undeploy(self, *, timeout: float = 60.0) -> bool:
+        """Ends serving: the switch to reach for when a model does harm. False when nothing was served.
+
+        Raises Forbidden when this member may not deploy.
+        """
+        self._record("model.undeploy-asked", "", {})
+        return self._serving.clear(timeout)
+
     def predict(self, name: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
         """The served model's outputs, a dict for each row. A row is a list of values, or a dict by column name.
 
@@ -342,6 +350,15 @@ def _served_before(records: Sequence[Mapping[str, Any]], name: str, present: str
     if history and history[-1] == present:
         history.pop()
     return history[-1] if history else None
+
+
+def _same_key(known: ModelVersion, model: SignedModel) -> bool:
+    if not known.signature or not model.signature:
+        return False
+    try:
+        return Envelope.parse(known.signature).key == Envelope.parse(model.signature).key
+    except StatementError:
+        return False
 
 
 def _check_name(name: str) -> None:

@@ -43,7 +43,7 @@ from falaj.httpserver import Server
 from falaj.kube import Kube
 from falaj.registry import Registry
 from falaj.serving.loader import Loader
-from falaj.serving.replica import Replica
+from falaj.serving.replica import Replica, last_served
 from falaj.serving.routes import MAX_BODY, Routes
 from falaj.serving.tally import Tally
 from falaj.session import Session
@@ -507,7 +507,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     kube = world.kube("serving")
     loader = Loader(world.registry(), vault.public_key, scratch)
-    replica = Replica(lambda: kube.config_map(NAMESPACE, "serving"), loader, record)
+
+    def make_replica() -> Replica:
+        return Replica(
+            lambda: kube.config_map(NAMESPACE, "serving"),
+            loader,
+            record,
+            lambda: last_served(map(json.loads, client.lines()), "serving"),
+        )
+
+    replica = make_replica()
+    world.make_replica = make_replica  # type: ignore[attr-defined]
     tally = Tally(record)
     serving = Server(Routes(replica, tally).handle, host="127.0.0.1", port=0, max_body=MAX_BODY)
     world.serving_port, world.replica, world.tally = serving.port, replica, tally  # type: ignore[attr-defined]

@@ -273,6 +273,17 @@ def test_no_document_at_all(text: str) -> None:
         Connection.parse(text, where="here")
 
 
+@given(
+    st.sampled_from(["tenant", "namespace", "jurisdiction", "services", "vault", "gate", "regime", "version", "new"]),
+    JSON,
+)
+def test_any_document_is_read_or_refused_in_one_line(key: str, value: Any) -> None:
+    try:
+        Connection.parse(json.dumps(document() | {key: value}), where="here")
+    except ConnectionDocumentError as error:
+        assert "here" in str(error)  # noqa: PT017 - most are refused, some are valid
+
+
 # Logins
 
 

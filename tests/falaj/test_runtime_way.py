@@ -69,6 +69,9 @@ def test_the_whole_way(world: Any, tmp_path: Path, onnx_file: Callable[..., byte
     assert signed.digest == run.digest
     version = alice.register(signed, "credit")
     assert alice.register(signed, "credit") == version
+    lead = world.tenant("lead")
+    assert lead.register(lead.sign(run), "other").version == lead.register(lead.sign(run), "other").version == "1"
+    assert alice.register(signed, "other").version == "2"
     with pytest.raises(GateRefused, match="CHG-01"):
         omar.deploy("credit", "1")
     bob.approve("credit", version.version)
@@ -87,6 +90,10 @@ def test_the_whole_way(world: Any, tmp_path: Path, onnx_file: Callable[..., byte
         ("alice", "model.evaluation-passed"),
         ("alice", "model.evaluation-failed"),
         ("alice", "model.signed"),
+        ("alice", "model.registered"),
+        ("lead", "model.signed"),
+        ("lead", "model.registered"),
+        ("lead", "model.signed"),
         ("alice", "model.registered"),
         ("bob", "model.approved"),
         ("serving", "serving.loaded"),
@@ -225,12 +232,76 @@ def test_what_is_not_recorded_is_not_served(
     assert world.replica.state.model is None
 
 
-def test_undeploying_ends_serving(world: Any, approved: Callable[..., Any], eventually: Callable[..., None]) -> None:
-    world.tenant("omar").deploy("credit", approved().version)
-    world.put_config_map("serving", {})
-    eventually(lambda: world.replica.state.model is None)
+def test_undeploying_ends_serving(world: Any, approved: Callable[..., Any]) -> None:
+    omar = world.tenant("omar")
+    omar.deploy("credit", approved().version)
+    with pytest.raises(Forbidden):
+        world.tenant("alice").undeploy()
+    assert omar.undeploy()
+    assert not omar.undeploy()
     with pytest.raises(NotFound, match="not served"):
         world.tenant("alice").predict("credit", [[1, 2]])
+    assert omar.audit_records()[-2]["action"] == "serving.unloaded"
+
+
+def test_a_restarted_replica_serves_what_it_served_while_another_is_refused(
+    world: Any, approved: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    """As if whoever asked for the refused version had been killed before withdrawing it."""
+    first = approved(2.0)
+    world.tenant("omar").deploy("credit", first.version)
+    world.put_config_map("serving", {"model": "credit", "version": "9", "digest": first.digest})
+    restarted = world.make_replica()
+    restarted.tick()
+    state = restarted.state
+    assert state.refused is not None
+    assert state.refused["version"] == "9"
+    assert (state.model.version, state.problem) == ("1", "")
+    # An outage of what it needs for that is waited out.
+    world.refuse["/v1/tenant-demo/transit"] = 503
+    restarted = world.make_replica()
+    restarted.tick()
+    assert restarted.state.model is None
+    assert "cannot be served again now" in restarted.state.problem
+    world.refuse.clear()
+
+    def tick_until_served() -> bool:
+        restarted.tick()
+        return restarted.state.model is not None
+
+    eventually(tick_until_served)
+    # What it falls back to is verified like anything else.
+    world.alter(first.run_id, "model.onnx", b"altered")
+    restarted = world.make_replica()
+    restarted.tick()
+    restarted.tick()
+    assert restarted.state.model is None
+    assert "SUP-01" in restarted.state.problem
+    # After serving was ended there is nothing to fall back to.
+    world.put_config_map("serving", {})
+    eventually(lambda: world.replica.state.model is None)
+    world.put_config_map("serving", {"model": "credit", "version": "9", "digest": first.digest})
+    restarted = world.make_replica()
+    restarted.tick()
+    assert (restarted.state.model, restarted.state.problem) == (None, "")
+
+
+def test_of_two_deployments_at_once_one_wins(
+    world: Any, approved: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = approved()
+    omar = world.tenant("omar")
+    read = omar.session.kube.config_map
+
+    def read_then_change(namespace: str, name: str) -> Any:
+        found = read(namespace, name)
+        world.put_config_map("serving", {})
+        return found
+
+    monkeypatch.setattr(omar.session.kube, "config_map", read_then_change)
+    assert omar.session.connection
+    with pytest.raises(ServiceError, match="somebody else deployed"):
+        omar.deploy("credit", version.version)
 
 
 def test_only_operators_deploy_and_only_owners_sign(world: Any, approved: Callable[..., Any]) -> None:

@@ -22,6 +22,7 @@ Probes
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -40,7 +41,7 @@ from falaj.httpserver import Server
 from falaj.kube import SERVICE_ACCOUNT, in_cluster
 from falaj.registry import Registry
 from falaj.serving.loader import Loader
-from falaj.serving.replica import Replica
+from falaj.serving.replica import Replica, last_served
 from falaj.serving.routes import MAX_BODY, Routes
 from falaj.serving.tally import Tally
 from falaj.vault import Vault, ca_file
@@ -68,16 +69,22 @@ def build(environment: Mapping[str, str], scratch: Path) -> tuple[Replica, Tally
     )
     services = connection.services
 
-    def record(action: str, subject: str, detail: Mapping[str, Any]) -> None:
+    def audit() -> AuditClient:
         # The token is renewed by the kubelet, so it is read each time.
         headers = {"X-Falaj-Token": _text(SERVICE_ACCOUNT / "token")}
-        AuditClient(Http(services.audit.internal_url, what="the audit service", headers=headers, timeout=10.0)).append(
-            action, subject, detail
-        )
+        return AuditClient(Http(services.audit.internal_url, what="the audit service", headers=headers, timeout=10.0))
+
+    def record(action: str, subject: str, detail: Mapping[str, Any]) -> None:
+        audit().append(action, subject, detail)
 
     registry = Registry(Http(services.mlflow.internal_url, what="MLflow", timeout=60.0))
     loader = Loader(registry, vault.public_key, scratch, threads=_number(environment, "FALAJ_THREADS", 1))
-    replica = Replica(lambda: kube.config_map(namespace, CONFIG_MAP), loader, record)
+    replica = Replica(
+        lambda: kube.config_map(namespace, CONFIG_MAP),
+        loader,
+        record,
+        lambda: last_served(map(json.loads, audit().lines()), account),
+    )
     tally = Tally(record)
     port = _number(environment, "FALAJ_PORT", 8080)
     try:

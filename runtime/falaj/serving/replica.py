@@ -7,7 +7,7 @@ one, whole. While a version is refused or cannot be verified, the verified one b
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -17,9 +17,10 @@ from falaj.errors import FalajError, GateRefused
 from falaj.serving.model import Model
 from falaj_policies import RULE_SET_VERSION
 
-__all__ = ["Record", "Replica", "State"]
+__all__ = ["LastServed", "Record", "Replica", "State", "last_served"]
 
 Record = Callable[[str, str, Mapping[str, Any]], None]
+LastServed = Callable[[], Mapping[str, str] | None]
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 30.0
 
@@ -60,22 +61,31 @@ class State:
 
 
 class Replica:
-    """`read_desired` gives the ConfigMap `serving`; `record` appends to the audit log or raises FalajError."""
+    """`read_desired` gives the ConfigMap `serving`; `record` appends to the audit log or raises FalajError.
+
+    `last_served` says what this replica served last, before it was restarted: when what is wanted is refused, that goes
+    on being served, after it has been verified like anything else.
+    """
 
     def __init__(
         self,
         read_desired: Callable[[], Mapping[str, Any]],
         loader: Loads,
         record: Record,
+        last_served: LastServed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read_desired = read_desired
         self._loader = loader
         self._record = record
+        self._last_served = last_served
         self._clock = clock
         self._retry_at = 0.0
         self._retry_after = _FIRST_RETRY
         self._alive_at = clock()
+        # What stays wrong after the desired state was acted on, and whether falling back is to be tried again.
+        self._note = ""
+        self._fall_back_again = False
         self.state = State()
 
     @property
@@ -100,16 +110,17 @@ class Replica:
         # Asked for again after a refusal: an approval may have come since.
         changed = changed or (self.state.refused is not None and observed != self.state.observed)
         if not changed and self._settled(desired):
-            self.state = replace(self.state, observed=observed, problem="")
+            self.state = replace(self.state, observed=observed, problem=self._note)
         elif changed or self._clock() >= self._retry_at:
             self._act(observed, desired, fresh=changed)
 
     def _settled(self, desired: Mapping[str, str]) -> bool:
         if not desired:
             return self.state.model is None
-        return _same(self.state.model, desired) or self.state.refused is not None
+        return _same(self.state.model, desired) or (self.state.refused is not None and not self._fall_back_again)
 
     def _act(self, observed: str, desired: Mapping[str, str], *, fresh: bool) -> None:
+        self._note, self._fall_back_again = "", False
         if fresh:
             self._retry_after = _FIRST_RETRY
         if not desired:
@@ -121,10 +132,7 @@ class Replica:
             return
         self.state = replace(self.state, desired=desired, refused=None, problem="")
         try:
-            model = self._loader.load(desired)
-            # Recorded before it serves: what is not in the log did not happen, so it must not happen either.
-            detail = {"model": model.name, "version": model.version, "rule_set": RULE_SET_VERSION}
-            self._record("serving.loaded", model.digest, detail)
+            model = self._load(desired)
         except GateRefused as error:
             self._refuse(observed, desired, error)
         except FalajError as error:
@@ -133,6 +141,13 @@ class Replica:
             self._later(f"{desired['model']} version {desired['version']} could not be loaded ({type(error).__name__})")
         else:
             self.state = State(observed=observed, desired=desired, model=model, since=_now())
+
+    def _load(self, desired: Mapping[str, str]) -> Model:
+        model = self._loader.load(desired)
+        # Recorded before it serves: what is not in the log did not happen, so it must not happen either.
+        detail = {"model": model.name, "version": model.version, "rule_set": RULE_SET_VERSION}
+        self._record("serving.loaded", model.digest, detail)
+        return model
 
     def _refuse(self, observed: str, desired: Mapping[str, str], error: GateRefused) -> None:
         findings = [{"rule": f.rule, "message": f.message, "remedy": f.remedy} for f in error.findings]
@@ -143,7 +158,25 @@ class Replica:
             self._record("serving.refused", desired["digest"], detail)
         except FalajError as problem:
             # The refusal stands whether or not it could be recorded.
-            self.state = replace(self.state, problem=f"the refusal could not be recorded: {problem}")
+            self._remark(f"the refusal could not be recorded: {problem}")
+        if self.state.model is None:
+            self._fall_back(desired)
+
+    def _fall_back(self, refused: Mapping[str, str]) -> None:
+        try:
+            last = self._last_served()
+            if last is not None and dict(last) != dict(refused):
+                self.state = replace(self.state, model=self._load(last), since=_now())
+        except GateRefused as error:
+            self._remark(f"what was served before is refused now: {error}")
+        except Exception as error:  # noqa: BLE001 - an outage, or whatever it is: nothing passes, and it is tried again
+            reason = error if isinstance(error, FalajError) else type(error).__name__
+            self._later(f"what was served before cannot be served again now: {reason}")
+            self._fall_back_again = True
+
+    def _remark(self, note: str) -> None:
+        self._note = note
+        self.state = replace(self.state, problem=note)
 
     def _unload(self, observed: str) -> None:
         was = self.state.model
@@ -152,12 +185,26 @@ class Replica:
             try:
                 self._record("serving.unloaded", was.digest, {"model": was.name, "version": was.version})
             except FalajError as problem:
-                self.state = replace(self.state, problem=f"the end of serving could not be recorded: {problem}")
+                self._remark(f"the end of serving could not be recorded: {problem}")
 
     def _later(self, problem: str) -> None:
         self.state = replace(self.state, problem=problem)
         self._retry_at = self._clock() + self._retry_after
         self._retry_after = min(self._retry_after * 2, _LAST_RETRY)
+
+
+def last_served(records: Iterable[Mapping[str, Any]], actor: str) -> dict[str, str] | None:
+    """What `actor` (the replica's account) served last by the audit log; None if nothing, or if serving was ended."""
+    last: dict[str, str] | None = None
+    for record in records:
+        if record["actor"] != actor:
+            continue
+        if record["action"] == "serving.unloaded":
+            last = None
+        elif record["action"] == "serving.loaded":
+            detail = record["detail"]
+            last = {"model": detail["model"], "version": detail["version"], "digest": record["subject"]}
+    return last
 
 
 def _same(model: Model | None, desired: Mapping[str, str]) -> bool:
