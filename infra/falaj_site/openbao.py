@@ -5,9 +5,12 @@ Done in steps that each can be repeated, so that one that was cut off is finishe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from falaj_site.errors import CannotRun, ComponentFailed
 from falaj_site.home import private_folder, write_private
 from falaj_site.layout import Layout
 
-__all__ = ["PLATFORM_POLICY", "find_server", "must_start_over", "prepare", "set_up"]
+__all__ = ["PLATFORM_POLICY", "find_server", "prepare", "set_up", "start_over", "was_cut_off"]
 
 ROLE = "platform"
 POLICY = "falaj-platform"
@@ -84,28 +87,51 @@ def _client(layout: Layout, url: str, token: str | None = None) -> Any:
     return hvac.Client(url=url, token=token, verify=str(layout.pki / "ca.crt"), cert=pair, timeout=20)
 
 
-def must_start_over(layout: Layout, url: str | None) -> bool:
+def was_cut_off(layout: Layout, url: str) -> bool:
     """Whether an earlier set-up was cut off between initialising and keeping the keys.
 
-    Nothing was ever stored then, and nobody can log in. `url` is the running server's, None if none runs.
+    Then no key was kept and nobody can log in, so nothing was ever stored and nothing could be read. Raises
+    ComponentFailed if the server does not say.
     """
-    if _recovery(layout).exists():
+    import hvac
+
+    if _recovery(layout).exists() or _root_token(layout).exists():
         return False
-    if url is None:
-        return (layout.openbao / "raft" / "vault.db").exists()
-    return bool(_client(layout, url).sys.is_initialized())
+    with _told(url):
+        client = _client(layout, url)
+        if not client.sys.is_initialized():
+            return False
+        _wait_until_active(client)
+        try:
+            client.auth.cert.login(name=ROLE)
+        except (hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest):
+            return True
+        return False
 
 
-def set_up(layout: Layout, url: str) -> bool:
-    """Brings a running server to its final state; whether anything was to do. Raises ComponentFailed."""
+def start_over(layout: Layout) -> None:
+    """Forgets what a server that is not running has stored."""
+    shutil.rmtree(layout.openbao / "raft")
+    prepare(layout)
+
+
+@contextlib.contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Turns the client's errors into ours, in one line."""
     import hvac
     import requests
 
     try:
-        return _set_up(layout, url)
+        yield
     except (hvac.exceptions.VaultError, requests.RequestException) as error:
         said = str(error).splitlines() or [type(error).__name__]
         raise ComponentFailed(f"OpenBao at {url} could not be set up: {said[0][:300]}") from error
+
+
+def set_up(layout: Layout, url: str) -> bool:
+    """Brings a running server to its final state; whether anything was to do. Raises ComponentFailed."""
+    with _told(url):
+        return _set_up(layout, url)
 
 
 def _wait_until_active(client: Any) -> None:

@@ -31,13 +31,13 @@ class InitProcess:
     start_time: int
 
 
-def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start time of a process, None if there is none."""
+def _stat(pid: int) -> tuple[str, int, int] | None:
+    """State letter, number of threads and start time of a process, None if there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return fields[0], int(fields[19])
+    return fields[0], int(fields[17]), int(fields[19])
 
 
 def _written(layout: Layout) -> InitProcess | None:
@@ -51,7 +51,11 @@ def _written(layout: Layout) -> InitProcess | None:
 def gone(process: InitProcess) -> bool:
     """Whether the process has ended, and with it everything in its PID namespace."""
     now = _stat(process.pid)
-    return now is None or now[1] != process.start_time or now[0] in "ZX"
+    if now is None:
+        return True
+    state, threads, start_time = now
+    # A zombie with threads left is not over: the last thread to end waits for the namespace's other processes.
+    return start_time != process.start_time or (state in "ZX" and threads <= 1)
 
 
 def find(layout: Layout) -> InitProcess | None:

@@ -70,6 +70,11 @@ class Site:
                 bootstrap.apply(client)
             with step(progress, "OpenBao"):
                 self._wait("OpenBao", lambda: self._answering("openbao"), ("openbao",))
+                if openbao.was_cut_off(self._layout, self.endpoints().openbao):
+                    process.end(self._layout)
+                    openbao.start_over(self._layout)
+                    self._start(tools, server)
+                    self._wait("OpenBao", lambda: self._answering("openbao"), ("openbao",))
                 changed |= openbao.set_up(self._layout, self.endpoints().openbao)
             with step(progress, "all components"):
                 self._wait("containerd", lambda: self._answering("containerd"), ("containerd",))
@@ -126,14 +131,10 @@ class Site:
         openbao.prepare(layout)
         running = process.find(layout)
         fingerprint = _fingerprint(facts.id, tools, server)
-        url = f"https://127.0.0.1:{facts.ports.get('openbao', 0)}" if running is not None else None
-        if running is not None and facts.fingerprint == fingerprint and not self._cut_off(url):
+        if running is not None and facts.fingerprint == fingerprint:
             return False
         process.end(layout)
         _remove_cgroups(facts.id)
-        if openbao.must_start_over(layout, None):
-            shutil.rmtree(layout.openbao / "raft")
-            openbao.prepare(layout)
         _link(layout.bin, tools)
         with listening(facts.ports, tuple(FORWARDS)) as sockets:
             facts = Facts(
@@ -149,14 +150,6 @@ class Site:
             write_private(layout.kubeconfig, kubeconfig_text(url, layout.pki / "ca.crt", admin))
             process.start(layout, facts.id, server, {name: each.fileno() for name, each in sockets.items()})
         return True
-
-    def _cut_off(self, url: str | None) -> bool:
-        import requests
-
-        try:
-            return openbao.must_start_over(self._layout, url)
-        except requests.RequestException:
-            return False  # it does not answer yet; waiting for it comes later
 
     def _load_pause(self, program: Path) -> None:
         containerd = self._containerd()

@@ -16,9 +16,10 @@ import hvac
 import pytest
 import requests
 
-from falaj_site import cgroups, process, render
+from falaj_site import cgroups, openbao, process, render
 from falaj_site.errors import CannotRun
 from falaj_site.facts import Facts
+from falaj_site.home import write_private
 from falaj_site.images import program_archive
 from falaj_site.kube import KubeClient
 from falaj_site.layout import Layout
@@ -324,13 +325,17 @@ def test_a_second_site_lives_beside_the_first_and_leaves_nothing_when_killed(
     rules = subprocess.run(["iptables-save"], capture_output=True, check=True).stdout
     second = Site(tmp_path / "another home")
     try:
-        second.up()
+        _cut_off_before_the_keys_are_kept(second)
+        assert second.up() is True
         assert second.status().ready
         assert running_site.status().ready
         assert second.endpoints().kubernetes != running_site.endpoints().kubernetes
         assert Path("/proc/self/mounts").read_text() == mounts
         assert set(os.listdir("/sys/class/net")) == links
         assert subprocess.run(["iptables-save"], capture_output=True, check=True).stdout == rules
+        # Losing the recovery key later is no reason to forget what is stored.
+        (second.home / "site/openbao/recovery.json").unlink()
+        assert second.up() is False
         init = init_of(second)
         namespace = os.readlink(f"/proc/{init.pid}/ns/pid")
         os.kill(init.pid, signal.SIGKILL)
@@ -350,6 +355,20 @@ def test_a_second_site_lives_beside_the_first_and_leaves_nothing_when_killed(
     assert not (tmp_path / "another home" / "site").exists()
     assert running_site.status().ready
     assert Path("/proc/self/mounts").read_text() == mounts
+
+
+def _cut_off_before_the_keys_are_kept(site: Site) -> None:
+    """As if `up` had been killed between initialising OpenBao and keeping its keys: nobody can ever log in."""
+
+    def write(path: Path, content: bytes | str) -> None:
+        if path.name == "root-token":
+            raise InterruptedError
+        write_private(path, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openbao, "write_private", write)
+        with pytest.raises(InterruptedError):
+            site.up()
 
 
 def _in_namespace(name: str) -> list[str]:
