@@ -161,7 +161,7 @@ def test_a_package_altered_in_the_cache_is_refused(tmp_path: Path, monkeypatch: 
     store = cache.Cache(tmp_path / "cache")
     package = lockfile.DebianPackage(name="bash", version="1", architecture="amd64", sha256="a" * 64, size=3)
     debian = lockfile.DebianLock(version=1, suite="x", architecture="amd64", packages=(package,))
-    inputs = build._Inputs(tmp_path, debian, lockfile.load_wheels(), {"debian": "debian-1"}, "")
+    inputs = build._Inputs(tmp_path, debian, lockfile.load_wheels(), {"debian": "debian-1"}, "", "")
 
     def offline() -> object:
         raise AssertionError("the mirror was asked although all is here")

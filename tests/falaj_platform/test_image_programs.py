@@ -34,11 +34,11 @@ initdb -D /tmp/pg --locale=C.UTF-8 -E UTF8 -U postgres --auth=scram-sha-256 --pw
 pg_ctl -D /tmp/pg -w -l /tmp/log -o "-c unix_socket_directories=/tmp" start > /dev/null
 export PGPASSWORD=secret
 psql -h /tmp -U postgres -Atc "select 'o' || 'k'"
-python3 -c 'import psycopg; print(psycopg.connect("postgresql://postgres:secret@127.0.0.1/postgres").info.server_version)'
+python3 -c 'import psycopg; psycopg.connect("postgresql://postgres:secret@127.0.0.1/postgres").execute("select 1")'
 pg_ctl -D /tmp/pg -w stop > /dev/null
 """,
     "mlflow": """
-mlflow server --backend-store-uri sqlite:////tmp/x.db --artifacts-destination /tmp/artifacts --workers 1 > /tmp/log 2>&1 &
+mlflow server --backend-store-uri sqlite:////tmp/x.db --artifacts-destination /tmp/a --workers 1 > /tmp/log 2>&1 &
 server=$!
 until python3 -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:5000/health").read())' 2> /dev/null
 do kill -0 $server || { cat /tmp/log; exit 1; }; sleep 1; done

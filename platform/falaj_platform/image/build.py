@@ -71,6 +71,7 @@ class _Inputs:
     debian: DebianLock
     wheels: WheelLock
     keys: dict[str, str]
+    installed: str
     documents: str
 
     @property
@@ -203,7 +204,7 @@ def _make_own(cache: Cache, inputs: _Inputs, show: Progress) -> None:
     tree = cache.work("falaj")
     wheels.install_files(files, tree)
     compile_tree(tree, _interpreter(cache, inputs))
-    _keep(cache, _own_key(inputs.keys["debian"], copy), tree, wheels=tuple(_own_wheel(file) for file in files))
+    _keep(cache, _own_key(inputs.installed, copy), tree, wheels=tuple(_own_wheel(file) for file in files))
 
 
 def _own_wheel(file: Path) -> Wheel:
@@ -238,19 +239,24 @@ def _interpreter(cache: Cache, inputs: _Inputs) -> Path:
 def _inputs() -> _Inputs:
     root = _checkout()
     here = Path(__file__).parent
-    recipes = digest_of([here / f"{name}.py" for name in ("bytecode", "contents", "rootfs", "tarball", "wheels")], here)
-    debian = _key(recipes, digest_of([DEBIAN_LOCK], here))
+    debian = _key(_recipe("bytecode", "contents", "rootfs", "tarball"), digest_of([DEBIAN_LOCK], here))
+    installed = _key(debian, _recipe("wheels"))
     keys = {
         "debian": f"debian-{debian}",
-        "wheels": f"wheels-{_key(debian, digest_of([WHEEL_LOCK], here))}",
-        "falaj": _own_key(f"debian-{debian}", root),
+        "wheels": f"wheels-{_key(installed, digest_of([WHEEL_LOCK], here))}",
+        "falaj": _own_key(installed, root),
     }
-    documents = digest_of([here / f"{name}.py" for name in ("build", "contents", "oci", "sbom")], here)
-    return _Inputs(root, load_debian(), load_wheels(), keys, documents)
+    documents = _recipe("build", "contents", "oci", "sbom")
+    return _Inputs(root, load_debian(), load_wheels(), keys, installed, documents)
 
 
-def _own_key(debian: str, root: Path) -> str:
-    return f"falaj-{_key(debian, digest_of(_own_sources(root), root))}"
+def _recipe(*modules: str) -> str:
+    here = Path(__file__).parent
+    return digest_of([here / f"{name}.py" for name in modules], here)
+
+
+def _own_key(installed: str, root: Path) -> str:
+    return f"falaj-{_key(installed, digest_of(_own_sources(root), root))}"
 
 
 def _key(*parts: str) -> str:

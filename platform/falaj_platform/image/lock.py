@@ -46,9 +46,10 @@ def resolve_wheels(roots: Sequence[str] = WHEEL_ROOTS) -> WheelLock:
         wanted.write_text("".join(f"{root}\n" for root in roots), encoding="utf-8")
         process.output(
             [
-                *(uv, "pip", "compile", "--quiet", "--no-config", "--no-header", "--format", "pylock.toml"),
+                *(uv, "pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml"),
                 *(*TARGET, "-o", str(locked), str(wanted)),
-            ]
+            ],
+            cwd=Path(folder),
         )
         document = tomllib.loads(locked.read_text(encoding="utf-8"))
     packages = tuple(choose(package) for package in document["packages"])

@@ -66,9 +66,11 @@ def _install(tree: Path, what: Sequence[str]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     process.output(
         [
-            *(uv, "pip", "install", "--quiet", "--no-config", "--python", sys.executable, "--target", str(target)),
+            *(uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(target)),
             *("--no-deps", "--link-mode", "copy", "--no-compile-bytecode", *TARGET, *what),
-        ]
+        ],
+        # Not the checkout's settings; the user's own (an index inside the country, say) count.
+        cwd=tree,
     )
 
 
