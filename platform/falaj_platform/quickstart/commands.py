@@ -65,7 +65,7 @@ def down(
         if not typer.confirm("Remove all of it?", err=True):
             raise typer.Exit(1)
     take_down(project, home, Console())
-    typer.echo(json.dumps({"removed": found}) if as_json else "everything is gone; `git status` was never touched")
+    typer.echo(json.dumps({"removed": found}) if as_json else "everything is gone")
 
 
 def _project() -> Path:
