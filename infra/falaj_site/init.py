@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -28,6 +29,7 @@ from falaj_site.supervisor import Supervisor
 __all__ = ["main"]
 
 _POD_SECONDS = 25.0
+_FILES = 65536
 _COMPONENT_SECONDS = 10.0
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -58,6 +60,7 @@ def main(site: Path, site_id: str, openbao: Path, sockets: dict[str, int]) -> No
 
 
 def _first_process(site: Path, site_id: str, openbao: Path, sockets: dict[str, int]) -> None:
+    _raise_file_limit()
     os.umask(0o022)  # containers see some of the folders that components make; what is private says so itself
     namespaces.mount_inside(site)
     namespaces.set_up_network()
@@ -85,6 +88,13 @@ def _first_process(site: Path, site_id: str, openbao: Path, sockets: dict[str, i
         signal.signal(number, lambda *_: asked.set())
     threading.Thread(target=_stop_when, args=(asked, supervisor, group), daemon=True).start()
     supervisor.run()
+
+
+def _raise_file_limit() -> None:
+    """Containers inherit it, and the few that a login shell allows are not enough for Ray."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _stop_when(asked: threading.Event, supervisor: Supervisor, group: str) -> None:

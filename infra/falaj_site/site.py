@@ -84,6 +84,8 @@ class Site:
                 # After a start, what the API says of the node may still be what it was before.
                 since = began if started else None
                 self._wait("the node", lambda: _node_ready(client, since), ("kubelet", "containerd"))
+                if since is not None:
+                    self._wait("the kubelet", lambda: _pods_are_told_anew(client, since), ("kubelet", "containerd"))
         return changed
 
     def down(self, purge: bool = False) -> bool:
@@ -326,6 +328,20 @@ def _node_ready(client: KubeClient, since: datetime.datetime | None = None) -> b
         return False
     conditions = node.get("status", {}).get("conditions", [])
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def _pods_are_told_anew(client: KubeClient, since: datetime.datetime) -> bool:
+    """Whether no pod is still called ready for a container that ran before `since`: none of those runs any more."""
+    try:
+        pods = client.request("GET", "/api/v1/pods").get("items", [])
+    except ComponentFailed:
+        return False
+    return not any(
+        container.get("ready") and datetime.datetime.fromisoformat(container["state"]["running"]["startedAt"]) < since
+        for pod in pods
+        for container in pod.get("status", {}).get("containerStatuses", [])
+        if "running" in container.get("state", {})
+    )
 
 
 def _runc_filters(runc: Path) -> bool:

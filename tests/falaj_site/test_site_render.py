@@ -37,7 +37,7 @@ def test_dns_uses_only_what_is_built_into_it() -> None:
 
 def test_the_network_uses_only_built_plugins() -> None:
     (plugin,) = json.loads(FILES["cni/10-falaj.conflist"])["plugins"]
-    assert {plugin["type"], plugin["ipam"]["type"], "loopback"} <= set(catalogue.CNI_PLUGINS)
+    assert {plugin["type"], plugin["ipam"]["type"], "loopback"} <= set(catalogue.TOOLS)
 
 
 def test_the_kubelet_trusts_nobody_unnamed_and_collects_no_image() -> None:

@@ -22,7 +22,7 @@ from falaj_site.errors import ToolUnavailable
 from falaj_site.tools import catalogue
 from falaj_site.tools.catalogue import Tool
 
-__all__ = ["build", "cached", "compiler_version", "one_build", "slot"]
+__all__ = ["build", "cached", "one_build", "slot"]
 
 _C_FLAGS = ("-Os", "-static", "-s", "-Wall")
 
@@ -32,7 +32,7 @@ def _stamps(tool: Tool) -> list[str]:
     if not tool.stamp:
         return []
     major, minor = release.lstrip("v").split(".")[:2]
-    return [text.format(v=release, n=release.lstrip("v"), major=major, minor=minor) for text in tool.stamp]
+    return [text.format(v=release, major=major, minor=minor) for text in tool.stamp]
 
 
 def _go_arguments(tool: Tool) -> list[str]:
@@ -41,11 +41,6 @@ def _go_arguments(tool: Tool) -> list[str]:
     if tool.tags:
         arguments.append(f"-tags={','.join(tool.tags)}")
     return arguments
-
-
-def compiler_version(tool: Tool, go_version: str) -> str:
-    """What compiles the tool, as far as it decides the result."""
-    return go_version if tool.package else "cc"
 
 
 def slot(tool: Tool, go_version: str, cache: Path) -> Path:
@@ -58,7 +53,7 @@ def slot(tool: Tool, go_version: str, cache: Path) -> Path:
     how = [
         tool.name,
         tool.package,
-        compiler_version(tool, go_version),
+        go_version if tool.package else "cc",
         platform.machine(),
         str(tool.cgo),
         *(_go_arguments(tool) if tool.package else _C_FLAGS),

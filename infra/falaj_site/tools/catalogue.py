@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ALL", "CNI_PLUGINS", "TOOLS", "Tool", "go_needed", "module_folder", "version"]
+__all__ = ["ALL", "TOOLS", "Tool", "go_needed", "module_folder", "version"]
 
 _MODULES = Path(__file__).parent / "modules"
 
@@ -21,7 +21,7 @@ class Tool:
 
     `package` is the Go package that is built; empty for a tool that is compiled from the C file in its folder.
     `requires` is the module whose required version is the tool's version. `stamp` are the linker's `-X` values, in
-    which `{v}` is the version (`v1.2.3`), `{n}` the same without its `v`.
+    which `{v}` is the version (`v1.2.3`), `{major}` and `{minor}` its first two numbers.
     """
 
     name: str
@@ -67,8 +67,6 @@ def _cni(name: str, kind: str) -> Tool:
         stamp=(f"{module}/pkg/utils/buildversion.BuildVersion={{v}}",),
     )
 
-
-CNI_PLUGINS = ("host-local", "loopback", "ptp")
 
 # In the order in which they are built: an API server alone is already of use.
 _ALL = (
