@@ -202,7 +202,7 @@ def _has(value: Any, path: tuple[str | int, ...]) -> bool:
 
 
 def _masked(state: ResourceState) -> dict[str, Any]:
-    entry = states.encode(state, lambda _text: "[secret]")
+    entry = states.entry_of(state)
     entry["inputs"], entry["outputs"] = mask(state.inputs), mask(state.outputs)
     return {key: value for key, value in entry.items() if value not in ({}, [])}
 

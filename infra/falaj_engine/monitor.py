@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import unquote, urlsplit
 
 import grpc
 from google.protobuf import empty_pb2
@@ -246,10 +245,8 @@ def _answer(state: ResourceState) -> Props:
 
 def _position(position: Any, root: Path) -> str:
     """`project:///PATH#LINE`, as Pulumi records it; nothing for code outside the project."""
-    path = Path(unquote(urlsplit(position.uri).path))
-    if not position.uri or not path.is_relative_to(root):
-        return ""
-    return f"project:///{path.relative_to(root)}#{position.line}"
+    prefix = f"{root.as_uri()}/"
+    return f"project:///{uri.removeprefix(prefix)}#{position.line}" if (uri := position.uri).startswith(prefix) else ""
 
 
 def parse_duration(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import linecache
 import os
 import runpy
 import signal
@@ -19,10 +20,11 @@ from typing import Any
 
 from falaj_engine.deployment import Deployment
 from falaj_engine.errors import ProgramError
+from falaj_engine.outstanding import Outstanding
 
 # The SDK calls the monitor from the event loop's executor and each call lasts as long as its step; threads are made
 # as needed.
-_THREADS = 256
+_THREADS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,17 @@ def _run(program: Program, deployment: Deployment) -> None:
 
     from falaj_engine.monitor import Engine, Monitor
 
-    configure(
-        Settings(
-            project=program.project,
-            stack=program.stack,
-            monitor=Monitor(deployment, program.root),
-            engine=Engine(deployment),
-            dry_run=deployment.preview,
-            organization="organization",
-            root_directory=str(program.root),
-        )
+    own = Settings(
+        project=program.project,
+        stack=program.stack,
+        monitor=Monitor(deployment, program.root),
+        engine=Engine(deployment),
+        dry_run=deployment.preview,
+        organization="organization",
+        root_directory=str(program.root),
     )
+    own.outputs = Outstanding()
+    configure(own)
     settings.ROOT.set(None)
     set_all_config(dict(program.config), list(program.secret_keys))
     loop = asyncio.new_event_loop()
@@ -73,7 +75,7 @@ def _run(program: Program, deployment: Deployment) -> None:
     # What fails because the run has stopped would otherwise be printed task by task.
     loop.set_exception_handler(lambda _loop, _context: None)
     failure: BaseException | None = None
-    with importing_from(program.main), working_in(program.root):
+    with importing_from(program.main), working_in(program.root), sources_unchanging():
         try:
             asyncio.set_event_loop(loop)
             loop.run_until_complete(run_in_stack(lambda: _execute(program.main)))
@@ -145,6 +147,20 @@ def importing_from(main: Path) -> Iterator[None]:
             origin = getattr(sys.modules[name], "__file__", None)
             if origin and Path(origin).is_relative_to(folder) and "site-packages" not in Path(origin).parts:
                 del sys.modules[name]
+
+
+@contextmanager
+def sources_unchanging() -> Iterator[None]:
+    """Source files are taken not to change while a program runs.
+
+    The SDK records where each resource was made; without this every one of its frames costs a look at the disk.
+    """
+    check = linecache.checkcache
+    linecache.checkcache = lambda filename=None: None
+    try:
+        yield
+    finally:
+        linecache.checkcache = check
 
 
 @contextmanager

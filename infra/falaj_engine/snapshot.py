@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from falaj_engine.secrets import Crypter
 from falaj_engine.state import ResourceState
 
 ENGINE_VERSION = "v3.272.0"
+# After a write the writer pauses this many times as long as it took, and no longer than that many seconds.
+_SHARE, _LONGEST_PAUSE = 2.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,7 @@ class Snapshot:
             return b""
         encoded = self._encoded.get(id(state))
         if encoded is None:
-            encoded = json.dumps(states.encode(state, self._crypter.encrypt), separators=(",", ":")).encode()
+            encoded = states.encode(state, self._crypter.encrypt).encode()
             self._encoded[id(state)] = encoded
         return encoded
 
@@ -255,9 +258,10 @@ class Snapshot:
             with self._lock:
                 self._dirty.wait_for(lambda: self._version > self._durable or self._closing)
                 version, closing = self._version, self._closing
-                content = self._document()
+                resources, pending = self._parts()
+            started = time.monotonic()
             try:
-                self._write(content)
+                self._write(frame(self._stack, self._crypter, b",\n".join(resources), b",".join(pending)))
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits
                 with self._lock:
                     self._failure = error
@@ -268,16 +272,18 @@ class Snapshot:
                 self._saved.notify_all()
                 if closing and self._version == version:
                     return
+            if not closing:
+                # A large state takes long to write: let what happens meanwhile share the next write.
+                time.sleep(min(_SHARE * (time.monotonic() - started), _LONGEST_PAUSE))
 
-    def _document(self) -> bytes:
-        resources = b",\n".join(
-            self._encode(state) for state in itertools.chain(self._new.values(), self._base.values())
-        )
-        pending = b",".join(
+    def _parts(self) -> tuple[list[bytes], list[bytes]]:
+        """Encoded resources and pending operations, in order."""
+        resources = [self._encode(state) for state in itertools.chain(self._new.values(), self._base.values())]
+        pending = [
             b'{"resource":' + self._encode(item.state) + b',"type":' + json.dumps(item.kind).encode() + b"}"
             for item in self._pending.values()
-        )
-        return frame(self._stack, self._crypter, resources, pending)
+        ]
+        return resources, pending
 
 
 def frame(stack: str, crypter: Crypter, resources: bytes = b"", pending: bytes = b"") -> bytes:

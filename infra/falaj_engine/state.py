@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from falaj_engine import urn as urns
-from falaj_engine.values import Props, from_checkpoint, to_checkpoint
+from falaj_engine.values import Props, checkpoint_json, from_checkpoint
 
 # Keys of a checkpoint entry in the order the Pulumi CLI writes them, with the attribute and the value meaning "absent".
 _FIELDS: tuple[tuple[str, str], ...] = (
@@ -129,15 +129,20 @@ def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-def encode(state: ResourceState, encrypt: Callable[[str], str]) -> dict[str, Any]:
-    """The checkpoint entry of a resource, its secrets encrypted."""
+def entry_of(state: ResourceState) -> dict[str, Any]:
+    """The checkpoint entry of a resource; secrets and unknowns still as values."""
     entry: dict[str, Any] = {"urn": state.urn, "custom": state.custom}
     for key, attribute in _FIELDS:
         value = getattr(state, attribute)
         if value:
-            entry[key] = to_checkpoint(value, encrypt) if attribute in ("inputs", "outputs") else value
+            entry[key] = value
     entry.update(state.extra)
     return entry
+
+
+def encode(state: ResourceState, encrypt: Callable[[str], str]) -> str:
+    """The checkpoint entry as JSON, its secrets encrypted."""
+    return checkpoint_json(entry_of(state), encrypt)
 
 
 def decode(entry: dict[str, Any], decrypt: Callable[[str], str]) -> ResourceState:

@@ -91,7 +91,7 @@ def _to_value(item: Any, value: Value) -> None:
         value.bool_value = item
     elif isinstance(item, int | float):
         value.number_value = item
-    elif isinstance(item, Mapping):
+    elif isinstance(item, dict):
         value.struct_value.SetInParent()
         to_struct(item, value.struct_value)
     elif isinstance(item, list | tuple):
@@ -109,24 +109,35 @@ def _to_value(item: Any, value: Value) -> None:
         raise TypeError(f"a property of type {type(item).__name__} cannot be sent to a program")
 
 
-def to_checkpoint(item: Any, encrypt: Callable[[str], str]) -> Any:
+def checkpoint_json(item: Any, encrypt: Callable[[str], str]) -> str:
     """Values as they stand in a checkpoint: secrets encrypted, unknowns as their marker."""
-    if isinstance(item, str):
-        return item
-    if isinstance(item, Mapping):
-        return {key: to_checkpoint(child, encrypt) for key, child in item.items()}
-    if isinstance(item, list | tuple):
-        return [to_checkpoint(child, encrypt) for child in item]
-    if isinstance(item, Secret):
-        text = item.ciphertext
-        if text is None:
-            text = encrypt(json.dumps(to_plain_json(item.value), separators=(",", ":")))
-        return {SIGNATURE: SECRET_SIGNATURE, "ciphertext": text}
-    return UNKNOWN_TEXT if item is UNKNOWN else item
+
+    def special(part: Any) -> Any:
+        if isinstance(part, Secret):
+            text = part.ciphertext
+            return {SIGNATURE: SECRET_SIGNATURE, "ciphertext": encrypt(open_json(part.value)) if text is None else text}
+        if part is UNKNOWN:
+            return UNKNOWN_TEXT
+        raise TypeError(f"a property of type {type(part).__name__} cannot be recorded")
+
+    return json.dumps(item, separators=(",", ":"), default=special)
+
+
+def open_json(item: Any) -> str:
+    """Values as JSON, secrets opened, unknowns as their marker. For encryption and providers, never for people."""
+
+    def special(part: Any) -> Any:
+        if isinstance(part, Secret):
+            return part.value
+        if part is UNKNOWN:
+            return UNKNOWN_TEXT
+        raise TypeError(f"a property of type {type(part).__name__} cannot be written as JSON")
+
+    return json.dumps(item, separators=(",", ":"), default=special)
 
 
 def from_checkpoint(item: Any, decrypt: Callable[[str], str]) -> Any:
-    """The inverse of `to_checkpoint`. decrypt raises PassphraseError."""
+    """The inverse of `checkpoint_json`, parsed. decrypt raises PassphraseError."""
     if isinstance(item, dict):
         if item.get(SIGNATURE) == SECRET_SIGNATURE:
             if "ciphertext" in item:
@@ -139,25 +150,11 @@ def from_checkpoint(item: Any, decrypt: Callable[[str], str]) -> Any:
     return UNKNOWN if item == UNKNOWN_TEXT else item
 
 
-def to_plain_json(item: Any) -> Any:
-    """Values as JSON with secrets opened and unknowns as their marker.
-
-    For encryption and providers, never for people.
-    """
-    if isinstance(item, Mapping):
-        return {key: to_plain_json(child) for key, child in item.items()}
-    if isinstance(item, list | tuple):
-        return [to_plain_json(child) for child in item]
-    if isinstance(item, Secret):
-        return to_plain_json(item.value)
-    return UNKNOWN_TEXT if item is UNKNOWN else item
-
-
 def reveal(item: Any) -> Any:
     """The value with every secret opened; unknowns stay."""
     if isinstance(item, str):
         return item
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return {key: reveal(child) for key, child in item.items()}
     if isinstance(item, list | tuple):
         return [reveal(child) for child in item]
@@ -166,7 +163,7 @@ def reveal(item: Any) -> Any:
 
 def mask(item: Any) -> Any:
     """The value fit to be shown: secrets as `[secret]`, unknowns as Pulumi's marker."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return {key: mask(child) for key, child in item.items()}
     if isinstance(item, list | tuple):
         return [mask(child) for child in item]
@@ -182,7 +179,7 @@ def secret(item: Any) -> Secret:
 
 def has_unknown(item: Any) -> bool:
     """True when any part is unknown."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return any(has_unknown(child) for child in item.values())
     if isinstance(item, list | tuple):
         return any(has_unknown(child) for child in item)
@@ -193,7 +190,7 @@ def has_unknown(item: Any) -> bool:
 
 def has_secret(item: Any) -> bool:
     """True when any part is secret."""
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return any(has_secret(child) for child in item.values())
     if isinstance(item, list | tuple):
         return any(has_secret(child) for child in item)
@@ -204,7 +201,7 @@ def secrets_like(item: Any, pattern: Any) -> Any:
     """`item` with the parts marked secret that are secret in `pattern` at the same place."""
     if isinstance(pattern, Secret):
         return item if item is None else secret(item)
-    if isinstance(item, dict) and isinstance(pattern, Mapping):
+    if isinstance(item, dict) and isinstance(pattern, dict):
         if not has_secret(pattern):
             return item
         return {key: secrets_like(child, pattern[key]) if key in pattern else child for key, child in item.items()}

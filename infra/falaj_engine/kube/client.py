@@ -14,6 +14,7 @@ import urllib3
 
 from falaj_engine.errors import ClusterError, StepError
 from falaj_engine.kube.config import Cluster
+from falaj_engine.values import open_json
 
 Object = dict[str, Any]
 
@@ -87,7 +88,7 @@ class Client:
         Raises ApiError, ClusterError when the server cannot be reached, StepError (uncertain) when the answer is lost.
         """
         url = f"{self.cluster.server}{path}" + (f"?{urlencode(query)}" if query else "")
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else open_json(body).encode()
         headers = {**self._pool.headers, "Content-Type": content_type} if data is not None else None
         for attempt in range(_RETRIES):
             last = attempt == _RETRIES - 1

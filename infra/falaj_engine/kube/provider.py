@@ -97,7 +97,6 @@ class KubernetesProvider:
         if operation.preview and has_unknown(inputs):
             return Live("", objects.foretold(inputs))
         api_version, kind = objects.group_version_kind(operation.type, inputs)
-        body = reveal(inputs)
         manager = objects.new_manager()
         query = {"fieldManager": objects.MANAGER, "fieldValidation": "Strict"}
         if operation.preview:
@@ -105,7 +104,7 @@ class KubernetesProvider:
         try:
             client = self._connect()
             rest = client.rest(api_version, kind)
-            live = client.request("POST", rest.path(objects.namespace_of(inputs) or ""), body, query)
+            live = client.request("POST", rest.path(objects.namespace_of(inputs) or ""), inputs, query)
         except ApiError as error:
             if operation.preview and _cannot_tell(error, operation):
                 return Live("", objects.foretold(inputs))
@@ -232,7 +231,7 @@ class KubernetesProvider:
             query["dryRun"] = "All"
             # What the creating POST owns is handed over before a real apply; foretelling needs no more than to be let.
             query["force"] = "true"
-        return client.request("PATCH", path, reveal(inputs), query, "application/apply-patch+yaml")
+        return client.request("PATCH", path, inputs, query, "application/apply-patch+yaml")
 
     def _hand_over(self, operation: Operation, api_version: str, kind: str, id: str, manager: str) -> None:  # noqa: A002
         live = self._get(operation, api_version, kind, id)
@@ -268,7 +267,7 @@ class KubernetesProvider:
             self.delete(operation, id_, inputs, live)
             client = self._connect()
             path = client.rest(api_version, kind).path(namespace or "")
-            return client.request("POST", path, reveal(inputs), {"fieldManager": objects.MANAGER})
+            return client.request("POST", path, inputs, {"fieldManager": objects.MANAGER})
         self._hand_over(operation, api_version, kind, id_, manager)
         return self._apply(operation, inputs, manager)
 
