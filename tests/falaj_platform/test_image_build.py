@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from falaj_platform.errors import FetchError, ImageError, SpaceError
+from falaj_platform.errors import FetchError, ImageError, SpaceError, ToolError
 from falaj_platform.image import build, cache, lockfile
 from falaj_platform.image.registry import read_archive
 from falaj_site.progress import Silent
@@ -184,3 +185,26 @@ def test_this_checkout_can_be_built_from() -> None:
     inputs = build._inputs()
     assert inputs.root == ROOT
     assert [key.split("-")[0] for key in inputs.keys.values()] == ["debian", "wheels", "falaj"]
+
+
+def test_another_machine_is_told_before_anything_is_begun(
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(ToolError, match="locked for amd64, this machine is riscv64"):
+        build.build_image(tmp_path / "home")
+    assert made == []
+
+
+def test_a_missing_program_is_told_before_anything_is_begun(
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match="`dpkg-deb` is not installed: build on Debian"):
+        build.build_image(tmp_path / "home")
+    assert made == []
+
+
+def test_the_home_is_for_its_owner_only(made: list[str], tmp_path: Path) -> None:
+    build.build_image(tmp_path / "home")
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700

@@ -86,23 +86,24 @@ class Apt:
             found.setdefault(package.name, []).append(package)
         return found
 
-    def download(self, packages: Sequence[DebianPackage], folder: Path) -> None:
-        """Fetch packages to `folder`, each as `<sha256>.deb`, after its hash was compared. Raises FetchError."""
-        with TemporaryDirectory(prefix=".download-", dir=folder) as staging:
-            for start in range(0, len(packages), _BATCH):
-                batch = packages[start : start + _BATCH]
-                names = [f"{package.name}={package.version}" for package in batch]
-                try:
-                    process.output(["apt-get", "download", "-q", *names], env=self._env, cwd=Path(staging))
-                except ToolError as error:
-                    raise FetchError(f"a Debian package cannot be fetched: {error}; check the network") from error
-            found = {parse_file_name(path.name): path for path in Path(staging).glob("*.deb")}
-            for package in packages:
-                path = found.get((package.name, package.version))
-                if path is None:
-                    raise FetchError(f"the mirror did not give {package.name} {package.version}; run it again")
-                accept(path, package)
-                path.replace(folder / f"{package.sha256}.deb")
+    def download(self, packages: Sequence[DebianPackage], folder: Path, staging: Path) -> None:
+        """Fetch packages to `folder`, each as `<sha256>.deb`, after its hash was compared. Raises FetchError.
+
+        `staging` is an empty folder on the same disk.
+        """
+        for start in range(0, len(packages), _BATCH):
+            names = [f"{package.name}={package.version}" for package in packages[start : start + _BATCH]]
+            try:
+                process.output(["apt-get", "download", "-q", *names], env=self._env, cwd=staging)
+            except ToolError as error:
+                raise FetchError(f"a Debian package cannot be fetched: {error}; check the network") from error
+        found = {parse_file_name(path.name): path for path in staging.glob("*.deb")}
+        for package in packages:
+            path = found.get((package.name, package.version))
+            if path is None:
+                raise FetchError(f"the mirror did not give {package.name} {package.version}; run it again")
+            accept(path, package)
+            path.replace(folder / f"{package.sha256}.deb")
 
 
 def settle(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from falaj_platform.errors import ImageError, SpaceError
-from falaj_platform.image import oci, sbom, wheels
+from falaj_platform.errors import ImageError, SpaceError, ToolError
+from falaj_platform.image import oci, process, sbom, wheels
 from falaj_platform.image.apt import accept, private_apt, settle
 from falaj_platform.image.bytecode import compile_tree
 from falaj_platform.image.cache import Cache, LayerRecord, cache_root, digest_of
-from falaj_platform.image.contents import FOLDERS, LIBRARY_FOLDER, PYTHON
+from falaj_platform.image.contents import DEBIAN_ARCHITECTURE, FOLDERS, LIBRARY_FOLDER, PYTHON
 from falaj_platform.image.lockfile import (
     DEBIAN_LOCK,
     WHEEL_LOCK,
@@ -31,8 +32,9 @@ from falaj_platform.image.lockfile import (
     load_debian,
     load_wheels,
 )
-from falaj_platform.image.rootfs import unpack
+from falaj_platform.image.rootfs import DPKG_REMEDY, unpack
 from falaj_platform.image.tarball import pack
+from falaj_site.home import private_folder
 from falaj_site.progress import Progress, Silent, step
 
 ARCHIVE, RECORD, BILL = "platform.oci.tar", "image.json", "platform.cdx.json"
@@ -85,7 +87,7 @@ def build_image(home: Path, progress: Progress | None = None) -> BuiltImage:
     began = time.monotonic()
     folder = home / "image"
     with _disk(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(private_folder(home) / "image")
         found = built(home)
         if found and found.key == _inputs().key:
             return found.model_copy(update={"cached": True, "seconds": time.monotonic() - began})
@@ -113,6 +115,7 @@ def _build(cache: Cache, folder: Path, show: Progress) -> BuiltImage:
         inputs = _inputs()
         missing = [kind for kind, key in inputs.keys.items() if cache.record(key) is None]
         if missing:
+            _able(missing)
             cache.room()
         show.plan([*(_STEPS[kind] for kind in missing), "archive"])
         makers = {"debian": _make_debian, "wheels": _make_wheels, "falaj": _make_own}
@@ -130,6 +133,15 @@ def _build(cache: Cache, folder: Path, show: Progress) -> BuiltImage:
     for name, locked, taken in made.substitutes:
         show.note(f"{name} {locked} is no longer on the mirror: {taken} was taken, and the digest is not the lock's")
     return made
+
+
+def _able(missing: Sequence[str]) -> None:
+    """Raise ToolError, before anything is changed, if this machine cannot make the missing layers."""
+    if platform.machine() not in ("x86_64", "amd64"):
+        raise ToolError(f"the image is locked for {DEBIAN_ARCHITECTURE}, this machine is {platform.machine()}")
+    process.find("uv", wheels.UV_REMEDY)
+    if "debian" in missing:
+        process.find("dpkg-deb", DPKG_REMEDY)
 
 
 def _assemble(cache: Cache, inputs: _Inputs, folder: Path) -> BuiltImage:
@@ -175,7 +187,7 @@ def _make_debian(cache: Cache, inputs: _Inputs, show: Progress) -> None:
             substitutes = tuple((each.name, each.locked, each.taken) for each in substituted)
             wanted = [package for package in packages if not (cache.debs / f"{package.sha256}.deb").is_file()]
             show.note(f"fetching {len(wanted)} Debian packages, {sum(each.size for each in wanted) / 1e6:.0f} MB")
-            apt.download(wanted, cache.debs)
+            apt.download(wanted, cache.debs, cache.work("debs"))
     for package in packages:
         accept(cache.debs / f"{package.sha256}.deb", package)
     tree = cache.work("debian")

@@ -22,13 +22,14 @@ from falaj_platform.image.contents import (
     MERGED,
 )
 
+DPKG_REMEDY = "build on Debian, or install its package dpkg"
 _CERTIFICATES = "usr/share/ca-certificates/mozilla"
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 
 
 def unpack(packages: Iterable[tuple[str, Path]], tree: Path) -> None:
     """Unpack (name, .deb) pairs in order into the empty folder `tree`, then add what the scripts would have made."""
-    dpkg_deb = process.find("dpkg-deb", "build on Debian or install its package dpkg")
+    dpkg_deb = process.find("dpkg-deb", DPKG_REMEDY)
     for name in MERGED:
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
     for name, deb in packages:
