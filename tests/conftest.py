@@ -1,13 +1,12 @@
 """The servers that tests share, each started once for a whole run and only if a test asks for it.
 
-Where a server cannot run the tests that need it are skipped with the reason; with CI=true that is a failure.
+Where a server cannot run the tests that need it are skipped with the reason; with CI=true any skip is a failure.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -17,10 +16,16 @@ from falaj_site.progress import Console
 from falaj_site.site import Site
 
 
-def _unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true a test that is skipped has failed: what was not run was not shown."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure with CI=true: {call.excinfo.value if call.excinfo else ''}"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +35,7 @@ def api_server() -> Iterator[ApiServer]:
     try:
         server.__enter__()
     except CannotRun as error:
-        _unavailable(str(error))
+        pytest.skip(str(error))
     try:
         yield server
     finally:
@@ -48,7 +53,7 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         try:
             site.up(Console())
         except CannotRun as error:
-            _unavailable(str(error))
+            pytest.skip(str(error))
         yield site
     finally:
         site.down(purge=True)

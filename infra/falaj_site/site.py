@@ -7,6 +7,7 @@ import datetime
 import fcntl
 import hashlib
 import json
+import secrets
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from falaj_site.tools import catalogue, ensure
 __all__ = ["Site"]
 
 _ANSWER_SECONDS = 120.0
+_REMOVED = ".removed-site-"
 # Our own code that runs for as long as the site does.
 _RUNNING_MODULES = ("init", "supervisor", "namespaces", "cgroups", "forward", "volumes")
 _STEPS = ("start", "Kubernetes API", "OpenBao", "all components", "node ready")
@@ -59,6 +61,7 @@ class Site:
         private_folder(self.home)
         private_folder(self._layout.root)
         with self._one_at_a_time():
+            self._clear_removed()
             progress.plan(_STEPS)
             began = datetime.datetime.now(datetime.UTC)
             with step(progress, "start"):
@@ -93,17 +96,27 @@ class Site:
 
         `purge` removes its data as well: cluster, secrets, volumes, images. Raises ComponentFailed if something stays.
         """
-        if not self._layout.root.exists():
+        if not self.home.exists():
             return False
         with self._one_at_a_time():
+            self._clear_removed()
+            if not self._layout.root.exists():
+                return False
             facts = self._facts_or_none(purge)
             was_running = process.end(self._layout)
             if facts is not None:
                 _remove_cgroups(facts.id)
             namespaces.release_covered()
             if purge:
-                shutil.rmtree(self._layout.root)
+                # At once, then at leisure: half a site must never be taken for one.
+                removed = self.home / f"{_REMOVED}{secrets.token_hex(4)}"
+                self._layout.root.rename(removed)
+                self._clear_removed()
         return was_running
+
+    def _clear_removed(self) -> None:
+        for removed in self.home.glob(f"{_REMOVED}*"):
+            shutil.rmtree(removed)
 
     def _facts_or_none(self, purge: bool) -> Facts | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ from falaj_site.home import falaj_home, write_private
 from falaj_site.images import archive_reference, program_archive
 from falaj_site.layout import Layout
 from falaj_site.process import InitProcess, find, gone
+from falaj_site.site import Site
 from falaj_site.supervisor import rotate
 
 
@@ -116,6 +118,22 @@ def test_a_process_number_that_another_process_got_is_not_the_site(tmp_path: Pat
     layout.lock.write_text(json.dumps({"pid": os.getpid(), "start_time": start_time - 1}))
     assert find(layout) is None
     assert gone(InitProcess(os.getpid(), start_time - 1))
+
+
+def test_a_purge_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "site" / "etcd").mkdir(parents=True)
+    (tmp_path / ".removed-site-abcd" / "etcd").mkdir(parents=True)
+    assert Site(tmp_path).down(purge=True) is False
+    assert os.listdir(tmp_path) == ["site.lock"]
+
+
+def test_two_commands_do_not_change_one_site_at_once(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    with (tmp_path / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(CannotRun, match="another command"):
+            Site(tmp_path).down(purge=True)
+    assert (tmp_path / "site").exists()
 
 
 @pytest.fixture

@@ -149,15 +149,21 @@ def test_two_processes_do_not_build_the_same(cache: Path) -> None:
 def test_a_module_proxy_that_does_not_answer_is_one_line(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("no go on PATH")
-    monkeypatch.setenv("GOPROXY", "http://127.0.0.1:9")
+    go = tmp_path / "go"
+    go.write_text(
+        "#!/bin/sh\n"
+        "if [ $1 = env ]; then echo go1.99.0; exit; fi\n"
+        "echo 'go: downloading example.com/a v1.0.0' >&2\n"
+        "echo 'example.com/a@v1.0.0: Get \"https://proxy.example.com/a\": connection refused' >&2\n"
+        "exit 1\n"
+    )
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(ToolUnavailable) as failed:
-        tools.ensure(("loopback",), go_cache=tmp_path / "go")
+        tools.ensure(("loopback",), go_cache=tmp_path / "caches")
     text = str(failed.value)
     assert text.startswith("cannot build loopback v1")
-    assert "127.0.0.1:9" in text
+    assert text.endswith('Get "https://proxy.example.com/a": connection refused')
     assert "\n" not in text
     assert not list(cache.glob("loopback-*"))
 
