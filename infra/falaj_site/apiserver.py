@@ -36,8 +36,9 @@ _ATTEMPTS = 3  # another process may take a port between our finding it free and
 class ApiServer:
     """A context manager: `with ApiServer() as server: use(server.kubeconfig)`.
 
-    Enter it in a thread that outlives it: the servers end with the thread that started them. `kubeconfig` is the path of an administrator's kubeconfig, `url` the server's address. Raises ToolUnavailable if a
-    tool cannot be built, ComponentFailed if a server does not start.
+    `kubeconfig` is the path of an administrator's kubeconfig, `url` the server's address. Enter it in a thread that
+    outlives it: the servers end with the thread that started them. Raises ToolUnavailable if a tool cannot be built,
+    ComponentFailed if a server does not start.
     """
 
     kubeconfig: Path
