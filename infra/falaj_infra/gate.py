@@ -7,7 +7,7 @@ the judgement of the others. At up everything is known, and what is still undeci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ __all__ = ["Place", "attach", "judge"]
 
 # Where a resource says itself where it is, by the first part of its type; all others are where the stack is.
 CLOUDS = {"aws": "region", "azure-native": "location", "azure": "location"}
-UNJUDGED_PROPERTIES = frozenset({"__provider"})
+UNJUDGED = frozenset({"__provider"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,13 @@ def attach(place: pulumi.Input[Place]) -> None:
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not isinstance(args.resource, pulumi.CustomResource) or isinstance(args.resource, pulumi.StackReference):
             return None
-        props = dict(args.props)
-        judged = _wrap(args.type_, args.name, props, place)
-        return pulumi.ResourceTransformationResult(props={**props, **judged}, opts=args.opts)
+        verdicts: Any = _verdicts(args.type_, args.name, args.props, place)
+        # Registering waits for what it depends on, and the values themselves stay as they are: wrapped, a value that
+        # is known in part would be unknown altogether at preview.
+        waits = pulumi.ResourceOptions(depends_on=verdicts)
+        return pulumi.ResourceTransformationResult(
+            props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, waits)
+        )
 
     pulumi.runtime.register_stack_transformation(transform)
 
@@ -72,73 +76,53 @@ def judge(
     return [finding for finding in evaluate(fact, Stage.PROVISION) if everything_known or not finding.undecided]
 
 
-def _wrap(type_: str, name: str, props: dict[str, Any], place: pulumi.Input[Place]) -> dict[str, Any]:
-    """The properties to replace: the same values, behind an `apply` that refuses them if a rule does."""
-    present = {key: value for key, value in props.items() if value is not None and key not in UNJUDGED_PROPERTIES}
-    later = [key for key, value in present.items() if _has_output(value)]
-    plain = {_spelt(key): _plain(value) for key, value in present.items() if key not in later}
-    hidden = {_spelt(key): UNKNOWN for key in later}
+def _verdicts(type_: str, name: str, props: Mapping[str, Any], place: pulumi.Input[Place]) -> list[pulumi.Output[None]]:
+    """Outputs that fail where a rule refuses the resource: one for all of it, and at preview one for each property."""
+    present = {_spelt(key): value for key, value in props.items() if value is not None and key not in UNJUDGED}
+    leaves = {key: list(_outputs(value)) for key, value in present.items()}
+    later = [key for key, found in leaves.items() if found]
+    plain = {key: _filled(value, iter(())) for key, value in present.items() if key not in later}
 
-    def refuse_bad(here: Place, inputs: Mapping[str, object], *, everything_known: bool) -> None:
-        findings = judge(type_, name, inputs, here, everything_known=everything_known)
-        if findings:
-            raise pulumi.RunError("; ".join(str(finding) for finding in findings))
+    def verdict(keys: list[str]) -> pulumi.Output[None]:
+        """On `keys` once they are known, and on what is plainly known beside them."""
+        hidden = {key: UNKNOWN for key in later if key not in keys}
 
-    def alone(key: str, value: Any) -> Any:
-        def check(pair: list[Any]) -> Any:
-            inputs = {**plain, **hidden, _spelt(key): _plain(pair[1])}
-            refuse_bad(pair[0], inputs, everything_known=len(later) < 2)
-            return pair[1]
+        def check(known: list[Any]) -> None:
+            here, values = known[0], iter(known[1:])
+            inputs = {**plain, **hidden, **{key: _filled(present[key], values) for key in keys}}
+            findings = judge(type_, name, inputs, here, everything_known=not hidden)
+            if findings:
+                raise pulumi.RunError("; ".join(str(finding) for finding in findings))
 
-        return pulumi.Output.all(place, value).apply(check)
+        return pulumi.Output.all(place, *(leaf for key in keys for leaf in leaves[key])).apply(check)
 
-    if not present:
-        return {}
-    if not later:
-        carrier = next(iter(present))
-
-        def check_all(here: Place) -> Any:
-            refuse_bad(here, plain, everything_known=True)
-            return present[carrier]
-
-        return {carrier: pulumi.Output.from_input(place).apply(check_all)}
-    wrapped = {key: alone(key, present[key]) for key in later}
-    if len(later) > 1:
-        wrapped[later[0]] = _together(wrapped[later[0]], later, present, plain, place, refuse_bad)
-    return wrapped
+    alone = [[key] for key in later] if len(later) > 1 and pulumi.runtime.is_dry_run() else []
+    return [verdict(keys) for keys in [*alone, later]]
 
 
-def _together(
-    first: Any, later: list[str], present: dict[str, Any], plain: dict[str, Any], place: Any, refuse_bad: Any
-) -> Any:
-    """`first`, held back until all properties are known and judged together; their secrecy does not spread to it."""
-
-    def check(values: list[Any]) -> bool:
-        inputs = {**plain, **{_spelt(key): _plain(value) for key, value in zip(later, values[1:], strict=True)}}
-        refuse_bad(values[0], inputs, everything_known=True)
-        return True
-
-    verdict = pulumi.Output.all(place, *(present[key] for key in later)).apply(check)
-    return pulumi.Output.all(first, pulumi.Output.unsecret(verdict)).apply(lambda pair: pair[0])
-
-
-def _has_output(value: Any) -> bool:
+def _outputs(value: Any) -> Iterator[pulumi.Output[Any]]:
+    """The outputs in `value`, in the order in which `_filled` takes them."""
     if isinstance(value, pulumi.Output):
-        return True
-    if isinstance(value, Mapping):
-        return any(_has_output(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(_has_output(item) for item in value)
-    return is_input_type(type(value)) and _has_output(input_type_to_dict(value))
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _outputs(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _outputs(item)
+    elif is_input_type(type(value)):
+        yield from _outputs(input_type_to_dict(value))
 
 
-def _plain(value: Any) -> Any:
-    """The value as the provider will see it: typed arguments become mappings in the provider's spelling."""
+def _filled(value: Any, known: Iterator[Any]) -> Any:
+    """`value` as the provider will see it: outputs replaced by what they became, typed arguments by mappings."""
+    if isinstance(value, pulumi.Output):
+        return _filled(next(known), iter(()))
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
+        return {key: _filled(item, known) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return _plain(input_type_to_dict(value)) if is_input_type(type(value)) else value
+        return [_filled(item, known) for item in value]
+    return _filled(input_type_to_dict(value), known) if is_input_type(type(value)) else value
 
 
 def _spelt(name: str) -> str:

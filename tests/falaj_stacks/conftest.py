@@ -67,7 +67,9 @@ class Recorder(pulumi.runtime.Mocks):
 Run = Callable[..., list[Declared]]
 
 
-def _run(program: Callable[[], None], stack: str, config: Any, region: Mapping[str, Any]) -> list[Declared]:
+def _run(
+    program: Callable[[], None], stack: str, config: Any, region: Mapping[str, Any], *, preview: bool = False
+) -> list[Declared]:
     recorder = Recorder(region)
     # A loop of its own: what a refused program leaves waiting would fail the next one.
     loop = asyncio.new_event_loop()
@@ -75,7 +77,7 @@ def _run(program: Callable[[], None], stack: str, config: Any, region: Mapping[s
     loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
     pulumi.runtime.settings.reset_options()
-    pulumi.runtime.set_mocks(recorder, project="falaj", stack=stack, preview=False)
+    pulumi.runtime.set_mocks(recorder, project="falaj", stack=stack, preview=preview)
     pulumi.runtime.set_all_config({"falaj:stack": json.dumps(config)})
 
     @pulumi.runtime.test
@@ -96,10 +98,10 @@ def _run(program: Callable[[], None], stack: str, config: Any, region: Mapping[s
 
 @pytest.fixture(scope="session")
 def run_program() -> Run:
-    """Run any program: `run_program(function)`."""
+    """Run any program: `run_program(function, preview=False)`."""
 
-    def run(program: Callable[[], None]) -> list[Declared]:
-        return _run(program, "test", {}, REGION_OUTPUTS)
+    def run(program: Callable[[], None], *, preview: bool = False) -> list[Declared]:
+        return _run(program, "test", {}, REGION_OUTPUTS, preview=preview)
 
     return run
 

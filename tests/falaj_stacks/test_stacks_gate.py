@@ -96,6 +96,26 @@ def test_a_place_known_only_later_judges_as_well(run_program: Run) -> None:
         run_program(program)
 
 
+def test_at_preview_an_unknown_beside_it_hides_nothing(run_program: Run) -> None:
+    def program() -> None:
+        gate.attach(HERE)
+        made = Namespace("n", metadata={"name": "n"})
+        # What only a server could say is unknown at preview.
+        Deployment("d", metadata={"name": made.status["phase"]}, spec=_deployment(_later("nginx")))
+
+    with pytest.raises(Exception, match="SUP-04"):
+        run_program(program, preview=True)
+
+
+def test_at_preview_what_is_unknown_is_left_for_later(run_program: Run) -> None:
+    def program() -> None:
+        gate.attach(HERE)
+        made = Namespace("n", metadata={"name": "n"})
+        Deployment("d", metadata={"name": "d"}, spec=_deployment(made.status["phase"]))
+
+    assert {item.name for item in run_program(program, preview=True)} == {"n", "d"}
+
+
 def test_one_unknown_does_not_hide_the_other_properties() -> None:
     from falaj_policies import UNKNOWN
 
