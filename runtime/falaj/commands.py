@@ -59,17 +59,17 @@ def show(
         sys.stdout.write("".join(f"{line.decode()}\n" for line in lines))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("#", "time", "actor", "action", "what"):
-        table.add_column(column, overflow="fold")
+    console = Console()
     for line in lines[-last:]:
         record: dict[str, Any] = json.loads(line)
-        what = ", ".join(f"{key}={_short(value)}" for key, value in record["detail"].items())
+        when = f"{record['time'][:10]} {record['time'][11:19]}"
         subject = record["subject"][:19] if record["subject"].startswith("sha256:") else record["subject"]
-        table.add_row(str(record["sequence"]), record["time"], record["actor"], record["action"], f"{subject} {what}")
-    Console().print(table)
+        what = " ".join(f"{key}={_short(value)}" for key, value in record["detail"].items() if key != "rule_set")
+        row = f"{record['sequence']:>4} {when} {record['actor']:<15} {record['action']:<24} {subject} {what}"
+        # A line a record, cut at the terminal's edge; whole in a file or a pipe.
+        console.print(Text(row, overflow="ellipsis", no_wrap=True), soft_wrap=not console.is_terminal)
 
 
 def verify(

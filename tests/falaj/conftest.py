@@ -484,6 +484,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr("falaj.training._POLL_SECONDS", 0.05)
     monkeypatch.setattr("falaj.serving.replica._FIRST_RETRY", 0.1)
     monkeypatch.setattr("falaj.audit.client._NAP_SECONDS", 0.02)
+    monkeypatch.setattr("falaj.audit.client._PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr("falaj.httpserver.NOTICE_SECONDS", 0.02)
     world = World(tmp_path)
     store = Store(tmp_path / "audit")

@@ -13,8 +13,10 @@ from falaj.http import Http
 
 __all__ = ["AuditClient"]
 
-_TRIES = 4
+# Long enough for the service's pod to be replaced.
+_PATIENCE_SECONDS = 25.0
 _NAP_SECONDS = 0.2
+_LONGEST_NAP_SECONDS = 2.0
 
 
 class AuditClient:
@@ -32,14 +34,15 @@ class AuditClient:
             {"id": secrets.token_hex(16), "action": action, "subject": subject, "detail": dict(detail or {})}
         )
         body = {"id": entry.id, "action": entry.action, "subject": entry.subject, "detail": dict(entry.detail)}
-        for attempt in range(1, _TRIES + 1):
+        until, nap = time.monotonic() + _PATIENCE_SECONDS, _NAP_SECONDS
+        while True:
             try:
                 return dict(self._http.json("POST", "v1/records", body))
             except ServiceError as error:
-                if attempt == _TRIES or 0 < error.status < 500:
+                if 0 < error.status < 500 or time.monotonic() + nap > until:
                     raise
-                time.sleep(_NAP_SECONDS * 2**attempt)
-        raise AssertionError("unreachable")
+            time.sleep(nap)
+            nap = min(nap * 2, _LONGEST_NAP_SECONDS)
 
     def lines(self, after: int = -1) -> Iterator[bytes]:
         """Stored lines of the records above number `after`, all of them."""
