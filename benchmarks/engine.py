@@ -1,9 +1,8 @@
 """How long the embedded engine takes to create ConfigMaps, next to `kubectl apply --server-side` of the same objects.
 
 Each run creates new objects in a namespace of its own on one bare API server; engine and kubectl alternate, so that a
-change of the
-machine's load meets both. Told apart: the start (for the engine interpreter, imports and the stack's key, up to the program's first
-statement after its imports; for kubectl `kubectl version --client`) and the work after it.
+change of the machine's load meets both. Told apart: the start (for the engine interpreter, imports and the stack's key,
+up to the program's first statement after its imports; for kubectl `kubectl version --client`) and the work after it.
 """
 
 from __future__ import annotations

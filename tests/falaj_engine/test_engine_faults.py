@@ -89,7 +89,7 @@ def test_killed_anywhere_and_run_again(
             # Wait for the first change of the state, so that the signal falls among the steps on a machine of any speed.
             while child.poll() is None and (state.read_bytes() if state.exists() else b"") == before:
                 time.sleep(0.005)
-            time.sleep(chance.uniform(0, 0.6))
+            time.sleep(0.5 * chance.random() ** 3)
             child.send_signal(signal.SIGKILL)
             child.wait()
             resources = json.loads(state.read_bytes())["checkpoint"]["latest"].get("resources", [])
