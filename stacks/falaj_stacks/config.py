@@ -123,7 +123,9 @@ def parse(data: Any, *, where: Path) -> RegionConfig | TenantConfig:
     try:
         return _ADAPTER.validate_python(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False, include_input=False)
+        # A misspelt key is also a missing one: the misspelling is what helps.
+        first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
         path = tuple(part for part in first["loc"] if part != "[key]")
         if path and path[0] in _KINDS and isinstance(data, dict) and data.get("kind") == path[0]:
             path = path[1:]
@@ -138,7 +140,8 @@ def _what(error: Any, path: tuple[str | int, ...], data: Any) -> str:
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         return "no such key: " + (f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(known))}")
     if error["type"] == "missing":
-        return "missing: it has no default"
+        known_by_a_site = path[:1] in {("image",), ("vault",)}
+        return "missing: " + ("`falaj quickstart` sets it" if known_by_a_site else "it has no default")
     if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return "`kind` must be `region` or `tenant`"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -55,8 +55,10 @@ def of_region(stack: str) -> pulumi.Output[RegionOutputs]:
 
 def _required(stack: str, outputs: Mapping[str, Any]) -> RegionOutputs:
     missing = sorted(set(RegionOutputs.model_fields) - set(outputs))
+    if len(missing) == len(RegionOutputs.model_fields):
+        raise StackError(f"stack {stack} is not up: run `falaj up -s {stack}` first")
     if missing:
-        raise StackError(f"stack {stack} has no output {', '.join(missing)}: bring the region up first")
+        raise StackError(f"stack {stack} has no output {', '.join(missing)}: run `falaj up -s {stack}` again first")
     try:
         return RegionOutputs.model_validate({field: outputs[field] for field in RegionOutputs.model_fields})
     except ValidationError as error:

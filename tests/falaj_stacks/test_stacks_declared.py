@@ -164,7 +164,9 @@ def test_a_region_outside_its_jurisdiction_is_refused(
 def test_a_tenant_needs_a_region_that_is_up(
     run_stack: Callable[..., Declared], config_of: Callable[[str], dict[str, Any]]
 ) -> None:
-    with pytest.raises(Exception, match=r"stack region-local has no output .*image.*: bring the region up first"):
+    with pytest.raises(Exception, match=r"stack region-local is not up: run `falaj up -s region-local` first"):
+        run_stack("tenant-demo", config_of("tenant-demo"), region={})
+    with pytest.raises(Exception, match=r"stack region-local has no output .*image.*: run .* again first"):
         run_stack("tenant-demo", config_of("tenant-demo"), region={"jurisdiction": "uae"})
 
 
