@@ -19,6 +19,7 @@ __all__ = ["METADATA", "WEIGHTS", "Format", "sniff"]
 
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _MAX_METADATA = 4 * 1024 * 1024
+_MAX_OPCODES = 200_000
 _DTYPE_BYTES: Final = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
@@ -91,10 +92,14 @@ def sniff(name: str, content: bytes) -> Format:
 
 
 def _is_pickle(content: bytes) -> bool:
-    """Whether the bytes up to a STOP opcode are a pickle: what follows it does not keep it from being loaded."""
+    """Whether the bytes up to a STOP opcode are a pickle: what follows it does not keep it from being loaded.
+
+    Only as far as metadata may go: what is longer is refused by its size anyway.
+    """
     try:
-        for _ in pickletools.genops(content):
-            pass
+        for number, _ in enumerate(pickletools.genops(content[:_MAX_METADATA])):
+            if number > _MAX_OPCODES:
+                return True
     except Exception:  # noqa: BLE001 - any complaint of the disassembler means that it is no pickle
         return False
     return True

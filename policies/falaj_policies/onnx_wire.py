@@ -14,6 +14,7 @@ __all__ = ["OnnxProblem", "check_onnx"]
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_DEPTH = 32
+_MAX_FIELDS = 20_000_000
 
 # ModelProto: field number -> wire type.
 _MODEL: Final = {1: _VARINT, 2: _LENGTH, 3: _LENGTH, 4: _LENGTH, 5: _VARINT, 6: _LENGTH, 7: _LENGTH, 8: _LENGTH,
@@ -31,100 +32,107 @@ class _Malformed(ValueError):
 
 def check_onnx(content: bytes) -> bool:
     """Whether `content` is one ONNX model that is whole in itself. Raises OnnxProblem if it names external data."""
-    seen: set[int] = set()
     try:
-        view = memoryview(content)
-        for number, wire, value in _fields(view):
+        return _Walk().model(memoryview(content))
+    except _Malformed:
+        return False
+
+
+class _Walk:
+    """One pass over a model, with a bound on how much there is to look at."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_FIELDS
+
+    def model(self, view: memoryview) -> bool:
+        seen: set[int] = set()
+        for number, wire, value in self._fields(view):
             if _MODEL.get(number) != wire:
                 return False
             seen.add(number)
-            if isinstance(value, memoryview):
-                _walk_model_part(number, value)
-    except _Malformed:
-        return False
-    # ir_version and a graph are what makes a model; an opset is required since IR version 3.
-    return {1, _GRAPH, _OPSET} <= seen
-
-
-def _walk_model_part(number: int, value: memoryview) -> None:
-    if number == _GRAPH:
-        _walk_graph(value, 0)
-    elif number == _TRAINING:
-        for field, wire, part in _fields(value):
-            if field in (1, 2) and wire == _LENGTH and isinstance(part, memoryview):
-                _walk_graph(part, 0)
-    elif number == _FUNCTION:
-        for field, wire, part in _fields(value):
-            if field == 7 and wire == _LENGTH and isinstance(part, memoryview):
-                _walk_node(part, 0)
-
-
-def _walk_graph(view: memoryview, depth: int) -> None:
-    """GraphProto: 1 node, 5 initializer (TensorProto), 15 sparse_initializer."""
-    if depth > _MAX_DEPTH:
-        raise _Malformed("graphs nested too deeply")
-    for number, wire, value in _fields(view):
-        if wire != _LENGTH or not isinstance(value, memoryview):
-            continue
-        if number == 1:
-            _walk_node(value, depth)
-        elif number == 5:
-            _check_tensor(value)
-        elif number == 15:
-            _check_sparse(value)
-
-
-def _walk_node(view: memoryview, depth: int) -> None:
-    """NodeProto: 5 attribute (AttributeProto: 5 t, 6 g, 10 tensors, 11 graphs, 22 sparse_tensor, 23 sparse_tensors)."""
-    for number, wire, attribute in _fields(view):
-        if number != 5 or wire != _LENGTH or not isinstance(attribute, memoryview):
-            continue
-        for field, field_wire, value in _fields(attribute):
-            if field_wire != _LENGTH or not isinstance(value, memoryview):
+            if not isinstance(value, memoryview):
                 continue
-            if field in (5, 10):
-                _check_tensor(value)
-            elif field in (6, 11):
-                _walk_graph(value, depth + 1)
-            elif field in (22, 23):
-                _check_sparse(value)
+            if number == _GRAPH:
+                self._graph(value, 0)
+            elif number == _TRAINING:
+                # TrainingInfoProto: 1 initialization, 2 algorithm, both GraphProto.
+                for part in self._messages(value, 1, 2):
+                    self._graph(part, 0)
+            elif number == _FUNCTION:
+                # FunctionProto: 7 node.
+                for part in self._messages(value, 7):
+                    self._node(part, 0)
+        # ir_version and a graph are what makes a model; an opset is required since IR version 3.
+        return {1, _GRAPH, _OPSET} <= seen
 
+    def _graph(self, view: memoryview, depth: int) -> None:
+        """GraphProto: 1 node, 5 initializer (TensorProto), 15 sparse_initializer."""
+        if depth > _MAX_DEPTH:
+            raise _Malformed("graphs nested too deeply")
+        for number, _, value in self._fields(view):
+            if not isinstance(value, memoryview):
+                continue
+            if number == 1:
+                self._node(value, depth)
+            elif number == 5:
+                self._tensor(value)
+            elif number == 15:
+                self._sparse(value)
 
-def _check_sparse(view: memoryview) -> None:
-    """SparseTensorProto: 1 values, 2 indices, both TensorProto."""
-    for number, wire, value in _fields(view):
-        if number in (1, 2) and wire == _LENGTH and isinstance(value, memoryview):
-            _check_tensor(value)
+    def _node(self, view: memoryview, depth: int) -> None:
+        """NodeProto: 5 attribute. AttributeProto: 5 t, 6 g, 10 tensors, 11 graphs, 22 and 23 sparse tensors."""
+        for attribute in self._messages(view, 5):
+            for number, _, value in self._fields(attribute):
+                if not isinstance(value, memoryview):
+                    continue
+                if number in (5, 10):
+                    self._tensor(value)
+                elif number in (6, 11):
+                    self._graph(value, depth + 1)
+                elif number in (22, 23):
+                    self._sparse(value)
 
+    def _sparse(self, view: memoryview) -> None:
+        """SparseTensorProto: 1 values, 2 indices, both TensorProto."""
+        for tensor in self._messages(view, 1, 2):
+            self._tensor(tensor)
 
-def _check_tensor(view: memoryview) -> None:
-    """TensorProto: 13 external_data, 14 data_location (1 = EXTERNAL)."""
-    for number, _, value in _fields(view):
-        if number == 13 or (number == 14 and value != 0):
-            raise OnnxProblem("a tensor's data is in another file")
+    def _tensor(self, view: memoryview) -> None:
+        """TensorProto: 13 external_data, 14 data_location (1 = EXTERNAL)."""
+        for number, _, value in self._fields(view):
+            if number == 13 or (number == 14 and value != 0):
+                raise OnnxProblem("a tensor's data is in another file")
 
+    def _messages(self, view: memoryview, *numbers: int) -> Iterator[memoryview]:
+        for number, _, value in self._fields(view):
+            if number in numbers and isinstance(value, memoryview):
+                yield value
 
-def _fields(view: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    position, end = 0, len(view)
-    while position < end:
-        tag, position = _varint(view, position)
-        number, wire = tag >> 3, tag & 7
-        if number == 0:
-            raise _Malformed("field number 0")
-        if wire == _VARINT:
-            value, position = _varint(view, position)
-            yield number, wire, value
-            continue
-        if wire == _LENGTH:
-            length, position = _varint(view, position)
-        elif wire in (_FIXED64, _FIXED32):
-            length = 8 if wire == _FIXED64 else 4
-        else:
-            raise _Malformed("wire type")
-        if length > end - position:
-            raise _Malformed("a field runs past the end")
-        yield number, wire, view[position : position + length]
-        position += length
+    def _fields(self, view: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+        """(field number, wire type, number or bytes) of a message; fixed-width numbers come as their bytes."""
+        position, end = 0, len(view)
+        while position < end:
+            self._left -= 1
+            if self._left < 0:
+                raise _Malformed("more fields than a model has")
+            tag, position = _varint(view, position)
+            number, wire = tag >> 3, tag & 7
+            if number == 0:
+                raise _Malformed("field number 0")
+            if wire == _VARINT:
+                value, position = _varint(view, position)
+                yield number, wire, value
+                continue
+            if wire == _LENGTH:
+                length, position = _varint(view, position)
+            elif wire in (_FIXED64, _FIXED32):
+                length = 8 if wire == _FIXED64 else 4
+            else:
+                raise _Malformed("wire type")
+            if length > end - position:
+                raise _Malformed("a field runs past the end")
+            yield number, wire, view[position : position + length]
+            position += length
 
 
 def _varint(view: memoryview, position: int) -> tuple[int, int]:

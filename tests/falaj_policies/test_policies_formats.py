@@ -117,6 +117,14 @@ def test_external_data_deep_in_a_subgraph_is_found() -> None:
     assert sniff("model.onnx", model.SerializeToString()) is Format.EXTERNAL
 
 
+def test_files_that_only_cost_time_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sniff("m.yaml", b"N0" * 1_000_000) is Format.PICKLE
+    assert sniff("m.yaml", b"# " + b"x" * 5_000_000) is Format.TOO_LARGE
+    content = onnx_model().SerializeToString()
+    monkeypatch.setattr("falaj_policies.onnx_wire._MAX_FIELDS", 10)
+    assert sniff("m.onnx", content) not in WEIGHTS
+
+
 @pytest.mark.parametrize(
     ("header", "data"),
     [
