@@ -9,11 +9,20 @@ import difflib
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pulumi
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from falaj_stacks.errors import ConfigError
 
@@ -22,6 +31,9 @@ __all__ = ["KEY", "Quota", "RegionConfig", "Role", "StackConfig", "TenantConfig"
 KEY = "falaj:stack"
 
 Role = Literal["data-scientist", "approver", "operator"]
+Regime = Literal["pdpl", "cbuae", "health", "difc", "adgm", "gdpr"]
+# Free zones whose law treats the country around them as a third country: being in it is no basis for a transfer.
+ZONES = frozenset({"difc", "adgm"})
 
 # The tenant's own workloads log in under these names: a member of the same name would be one of them.
 WORKLOADS = frozenset({"default", "postgres", "mlflow", "ray", "serving", "audit"})
@@ -84,17 +96,27 @@ class Quota(_Model):
 
 
 class TenantConfig(_Model):
-    """One tenant of a region. `region` is the region's stack; `regime` the law that narrows where and how (pdpl, …)."""
+    """One tenant of a region. `region` is the region's stack; `regime` the law that narrows where and how.
+
+    `transfer_basis` says on what the tenant rests the transfer out of its own zone: required under DIFC and ADGM law.
+    """
 
     kind: Literal["tenant"]
     tenant: TenantId
     region: StackName
-    regime: Label
+    regime: Regime
+    transfer_basis: Label | None = None
     quota: Quota
     members: Annotated[
         dict[Annotated[Label, AfterValidator(_member)], Annotated[list[Role], Field(min_length=1)]],
         Field(min_length=1),
     ]
+
+    @model_validator(mode="after")
+    def _basis(self) -> Self:
+        if self.regime in ZONES and self.transfer_basis is None:
+            raise ValueError(f"RES-05: under {self.regime} say `transfer_basis`: the region is outside that zone")
+        return self
 
 
 StackConfig = Annotated[RegionConfig | TenantConfig, Field(discriminator="kind")]

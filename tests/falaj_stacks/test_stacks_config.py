@@ -65,6 +65,8 @@ def test_a_tenant_has_no_defaults(config_of: Config, key: str) -> None:
         ({"members": {"eve": []}}, "falaj:stack.members.eve"),
         ({"regoin": "x"}, "did you mean `region`?"),
         ({"zzzz": "x"}, "known are"),
+        ({"regime": "pdlp"}, "falaj:stack.regime"),
+        ({"regime": "difc"}, "RES-05"),
     ],
 )
 def test_what_a_tenant_cannot_say(config_of: Config, change: dict[str, Any], said: str) -> None:
@@ -74,6 +76,11 @@ def test_what_a_tenant_cannot_say(config_of: Config, change: dict[str, Any], sai
 @pytest.mark.parametrize("image", ["localhost/falaj/platform:latest", "localhost/falaj/platform@sha256:abc", ""])
 def test_an_image_is_named_by_digest(config_of: Config, image: str) -> None:
     assert "falaj:stack.image" in _mistake({**config_of("region-local"), "image": image})
+
+
+def test_a_zone_says_on_what_it_rests_a_transfer(config_of: Config) -> None:
+    data = {**config_of("tenant-demo"), "regime": "difc", "transfer_basis": "standard-clauses"}
+    assert isinstance(parse(data, where=Path("x")), TenantConfig)
 
 
 def test_vault_speaks_tls_only(config_of: Config) -> None:

@@ -49,11 +49,14 @@ def container(
     mounts: Mapping[str, str] | None = None,
     read_only: Sequence[str] = (),
     startup_seconds: int = 300,
+    restarted_when_silent: bool = True,
 ) -> Manifest:
     """One container. `environment` maps names to text or to a `valueFrom`; `mounts` maps volumes to paths.
 
+    A container that answered `readiness` once and then is silent for two minutes is restarted, unless told otherwise.
     `cpu` and `memory` are requested; memory is limited, CPU is not: it would throttle a service on an idle machine.
     """
+    liveness = {**readiness, "periodSeconds": 30, "timeoutSeconds": 20, "failureThreshold": 4}
     return {
         "name": name,
         "image": image,
@@ -77,6 +80,7 @@ def container(
             "failureThreshold": startup_seconds // 2,
         },
         "readinessProbe": {**readiness, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
+        **({"livenessProbe": liveness} if restarted_when_silent else {}),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

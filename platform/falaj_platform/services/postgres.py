@@ -97,6 +97,8 @@ class Postgres(pulumi.ComponentResource):
                                 "password": "/etc/falaj/postgres",
                             },
                             read_only=["password"],
+                            # It may be silent while it recovers from a crash, and would begin anew each time.
+                            restarted_when_silent=False,
                         )
                     ],
                     volumes=[
