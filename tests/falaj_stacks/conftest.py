@@ -129,6 +129,11 @@ def config_of() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def region_outputs() -> dict[str, Any]:
+    return dict(REGION_OUTPUTS)
+
+
+@pytest.fixture(scope="session")
 def region(run_stack: Run) -> list[Declared]:
     return run_stack("region-local", stack_config("region-local"))
 

@@ -6,12 +6,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from falaj.connection import Connection
+from falaj_engine.capture import Capture, capture
+from falaj_engine.values import Secret
 
+ROOT = Path(__file__).resolve().parents[2]
 Declared = list[Any]
 BY_DIGEST = re.compile(r"[^@]+@sha256:[0-9a-f]{64}")
 WORKLOADS = {"postgres", "mlflow", "ray", "serving", "audit"}
@@ -152,6 +156,38 @@ def test_secrets_stay_in_secrets(tenant: Declared) -> None:
         if item.type.rsplit(":", 1)[-1] in {"Secret", "VaultKvSecret"}:
             continue
         assert "5e" * 16 not in json.dumps(item.inputs), item.name
+
+
+@pytest.fixture(scope="module")
+def captured(config_of: Callable[[str], dict[str, Any]], region_outputs: Any) -> Capture:
+    """The tenant as the engine sees it: with what is secret, and with every option."""
+    config = {"falaj:stack": config_of("tenant-demo")}
+    return capture(ROOT, "tenant-demo", config, references={"region-local": region_outputs})
+
+
+def test_what_somebody_signed_verifies_after_they_left(captured: Capture) -> None:
+    kept = {item.name for item in captured.resources if item.retain_on_delete}
+    assert kept == {"sign-data-scientist", "sign-lead", "approve-approver", "approve-lead"}
+
+
+def test_what_is_deployed_is_left_alone(captured: Capture) -> None:
+    ignored = {item.name: item.ignore_changes for item in captured.resources if item.ignore_changes}
+    assert ignored == {"serving": ("data",)}
+
+
+def test_what_is_secret_is_registered_as_secret(captured: Capture) -> None:
+    secret = {
+        (item.type.rsplit(":", 1)[-1], item.name, key)
+        for item in captured.resources
+        for key, value in item.inputs.items()
+        if isinstance(value, Secret)
+    }
+    assert secret == {
+        ("Secret", "postgres", "stringData"),
+        ("Secret", "ray-token", "stringData"),
+        ("VaultKvSecret", "kv-postgres", "data"),
+        ("VaultKvSecret", "kv-ray", "data"),
+    }
 
 
 def test_a_region_outside_its_jurisdiction_is_refused(

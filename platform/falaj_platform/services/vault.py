@@ -63,9 +63,12 @@ class VaultTenant(pulumi.ComponentResource):
         for path, data in sorted(args.secrets.items()):
             KvSecret(f"kv-{path}", mount=kv.path, path=path, data=dict(data), opts=child)
         TransitKey("encryption", mount=transit.path, name="encryption", type=ENCRYPTION_KEY, opts=child)
+        # Whoever leaves loses the right to sign, in the policy; what they signed must still verify, so the key stays
+        # until the tenant's mount goes.
+        kept = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         for member, roles in sorted(args.members.items()):
             for key in signing_keys(member, roles):
-                TransitKey(key, mount=transit.path, name=key, type=SIGNING_KEY, opts=child)
+                TransitKey(key, mount=transit.path, name=key, type=SIGNING_KEY, opts=kept)
 
         documents = {member: member_policy(scope, member, roles) for member, roles in sorted(args.members.items())}
         documents["serving"] = serving_policy(scope)
