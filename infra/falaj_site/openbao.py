@@ -67,6 +67,11 @@ def _root_token(layout: Layout) -> Path:
     return layout.openbao / "root-token"
 
 
+def _initialising(layout: Layout) -> Path:
+    """There while a server is being initialised and its keys are not kept yet."""
+    return layout.openbao / "initialising"
+
+
 def prepare(layout: Layout) -> None:
     """Makes the folder and, once, the key that unseals the server."""
     private_folder(layout.openbao)
@@ -90,23 +95,13 @@ def _client(layout: Layout, url: str, token: str | None = None) -> Any:
 def was_cut_off(layout: Layout, url: str) -> bool:
     """Whether an earlier set-up was cut off between initialising and keeping the keys.
 
-    Then no key was kept and nobody can log in, so nothing was ever stored and nothing could be read. Raises
-    ComponentFailed if the server does not say.
+    Only its own mark tells: keys that are merely no longer here (moved to a safe place, say) are no reason to forget
+    anything. Raises ComponentFailed if the server does not say.
     """
-    import hvac
-
-    if _recovery(layout).exists() or _root_token(layout).exists():
+    if not _initialising(layout).exists() or _recovery(layout).exists() or _root_token(layout).exists():
         return False
     with _told(url):
-        client = _client(layout, url)
-        if not client.sys.is_initialized():
-            return False
-        _wait_until_active(client)
-        try:
-            client.auth.cert.login(name=ROLE)
-        except (hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest):
-            return True
-        return False
+        return bool(_client(layout, url).sys.is_initialized())
 
 
 def start_over(layout: Layout) -> None:
@@ -146,11 +141,13 @@ def _wait_until_active(client: Any) -> None:
 def _set_up(layout: Layout, url: str) -> bool:
     client = _client(layout, url)
     if not client.sys.is_initialized():
+        write_private(_initialising(layout), b"")
         made = client.sys.initialize(secret_shares=None, secret_threshold=None, recovery_shares=1, recovery_threshold=1)
         # The token first: with the recovery file there, the server counts as initialised.
         write_private(_root_token(layout), made["root_token"])
         keys = {"recovery_keys_base64": made["recovery_keys_base64"]}
         write_private(_recovery(layout), json.dumps(keys, indent=1))
+    _initialising(layout).unlink(missing_ok=True)
     _wait_until_active(client)
     token_file = _root_token(layout)
     if not token_file.exists():

@@ -37,6 +37,7 @@ class Machine:
     architecture: str
     root: bool
     programs: frozenset[str]
+    libc_header: bool
     seccomp_header: bool
     cgroups_writable: bool
     namespaces: bool
@@ -58,13 +59,15 @@ def look(home: Path) -> Machine:
     """Looks at this machine; `home` is where the site is to be kept. Changes nothing."""
     system, cache = platform.system(), tools.cache_folder()
     linux = system == "Linux"
-    wanted = ("cc", *_PACKAGES)
+    wanted = ("cc", "pkg-config", *_PACKAGES)
+    headers = ("/usr/include", "/usr/local/include")
     return Machine(
         system=system,
         architecture=platform.machine(),
         root=linux and os.geteuid() == 0,
         programs=frozenset(name for name in wanted if shutil.which(name, path=_search_path())),
-        seccomp_header=any(Path(base, "seccomp.h").exists() for base in ("/usr/include", "/usr/local/include")),
+        libc_header=any(Path(base, "stdlib.h").exists() for base in headers),
+        seccomp_header=any(Path(base, "seccomp.h").exists() for base in headers),
         cgroups_writable=linux and bool(found := cgroups.hierarchies()) and all(os.access(p, os.W_OK) for p in found),
         namespaces=linux and _runs_apart("true"),
         packet_rules=linux and _runs_apart("iptables", "--wait", "--table", "nat", "--list-rules"),
@@ -103,12 +106,14 @@ def problems(machine: Machine) -> Sequence[str]:
         found.append(f"the embedded site needs root: run it with sudo, or {_ELSEWHERE}")
     packages = dict(_PACKAGES)
     if machine.to_build:
-        packages["cc"] = "gcc libc6-dev"
+        packages |= {"cc": "gcc libc6-dev", "pkg-config": "pkg-config"}
     lacking = [packages[name] for name in packages if name not in machine.programs]
+    if machine.to_build and not machine.libc_header:
+        lacking.append("libc6-dev")
     if machine.to_build and not machine.seccomp_header:
         lacking.append("libseccomp-dev")
     if lacking:
-        names = " ".join(dict.fromkeys(lacking))
+        names = " ".join(dict.fromkeys(" ".join(lacking).split()))
         found.append(f"missing on this machine: install {names} (Debian: apt-get install -y {names})")
     if not machine.cgroups_writable:
         found.append("cgroups cannot be made: mount /sys/fs/cgroup writable (a container: start it --privileged)")
