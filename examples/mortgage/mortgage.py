@@ -8,11 +8,12 @@ from pathlib import Path
 import falaj
 
 HERE = Path(__file__).parent
+TENANT = "demo"
 NAME = "mortgage-denial"
 
 
 def main() -> None:
-    scientist = falaj.connect(member="data-scientist")
+    scientist = falaj.connect(TENANT, member="data-scientist")
     run = scientist.train(HERE / "train.py", data=[HERE / "hmda.csv"], params={"trees": 80}, reuse=True)
     if not scientist.evaluate(run, bars={"auc": 0.75}).passed:
         raise SystemExit(f"the model is not good enough: {dict(run.metrics)}")
@@ -21,11 +22,11 @@ def main() -> None:
     version = scientist.register(signed, NAME)
     print(f"{NAME} version {version.version} is {version.digest}")
 
-    approver = falaj.connect(member="approver")
+    approver = falaj.connect(TENANT, member="approver")
     if version.approval is None:
         approver.approve(NAME, version.version)
 
-    operator = falaj.connect(member="operator")
+    operator = falaj.connect(TENANT, member="operator")
     operator.deploy(NAME, version.version)
 
     applicant = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 site_app = typer.Typer(no_args_is_help=True, help="The embedded site: a real one-node Kubernetes and OpenBao here.")
-_POLICY_NOTE = "NetworkPolicy objects are accepted but NOT enforced on the embedded site's own network."
+_POLICY_NOTE = "NetworkPolicy is NOT enforced here: pods reach each other across tenants, but no other machine."
 
 
 def register(app: typer.Typer) -> None:

@@ -208,3 +208,13 @@ def test_a_missing_program_is_told_before_anything_is_begun(
 def test_the_home_is_for_its_owner_only(made: list[str], tmp_path: Path) -> None:
     build.build_image(tmp_path / "home")
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_machine_that_cannot_build_it_is_told_before_anything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("falaj_platform.image.build.platform.machine", lambda: "aarch64")
+    with pytest.raises(ToolError, match="locked for amd64"):
+        build.check(tmp_path / "home")
+    assert not (tmp_path / "home").exists()

@@ -33,11 +33,17 @@ class Substitute:
     taken: str
 
 
+def able() -> None:
+    """Raises ToolError where there is no apt, or no Debian mirror for it."""
+    for program in ("apt-get", "apt-cache"):
+        process.find(program, _REMEDY)
+    _mirror()
+
+
 @contextmanager
 def private_apt() -> Iterator[Apt]:
     """An apt with the locked suite's lists, read from the machine's Debian mirror. Raises ToolError, FetchError."""
-    for program in ("apt-get", "apt-cache"):
-        process.find(program, _REMEDY)
+    able()
     with TemporaryDirectory(prefix="falaj-apt-") as folder:
         apt = Apt(Path(folder))
         apt.update()

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from falaj_platform.errors import ImageError, SpaceError, ToolError
 from falaj_platform.image import oci, process, sbom, wheels
-from falaj_platform.image.apt import accept, private_apt, settle
+from falaj_platform.image.apt import able, accept, private_apt, settle
 from falaj_platform.image.bytecode import compile_tree
 from falaj_platform.image.cache import Cache, LayerRecord, cache_root, digest_of
 from falaj_platform.image.contents import DEBIAN_ARCHITECTURE, FOLDERS, LIBRARY_FOLDER, PYTHON
@@ -97,6 +97,14 @@ def build_image(home: Path, progress: Progress | None = None) -> BuiltImage:
         return made.model_copy(update={"seconds": time.monotonic() - began})
 
 
+def check(home: Path) -> None:
+    """Raises ToolError if the image has yet to be built and this machine cannot build it. Changes nothing."""
+    inputs, found = _inputs(), built(home)
+    if found is None or found.key != inputs.key:
+        cache = Cache(cache_root())
+        _able([kind for kind, key in inputs.keys.items() if cache.record(key) is None])
+
+
 def built(home: Path) -> BuiltImage | None:
     """The image that was built last under `home`, or None."""
     folder = home / "image"
@@ -137,11 +145,14 @@ def _build(cache: Cache, folder: Path, show: Progress) -> BuiltImage:
 
 def _able(missing: Sequence[str]) -> None:
     """Raise ToolError, before anything is changed, if this machine cannot make the missing layers."""
+    if not missing:
+        return
     if platform.machine() not in ("x86_64", "amd64"):
         raise ToolError(f"the image is locked for {DEBIAN_ARCHITECTURE}, this machine is {platform.machine()}")
     process.find("uv", wheels.UV_REMEDY)
     if "debian" in missing:
         process.find("dpkg-deb", DPKG_REMEDY)
+        able()
 
 
 def _assemble(cache: Cache, inputs: _Inputs, folder: Path) -> BuiltImage:

@@ -103,17 +103,27 @@ def _show(report: Report) -> None:
         )
     console.print(table)
     console.print()
-    served, answer = report.model, report.prediction
-    console.print(f"[bold]Served[/bold]      {served['name']} version {served['version']}  {served['digest']}")
-    console.print(
-        f"[bold]Prediction[/bold]  {answer['answer']}  (this applicant was denied in 1990: {answer['denied_in_1990']})"
-    )
-    console.print(f"[bold]Rollback[/bold]    from version {report.rollback['from']} to {report.rollback['to']}")
-    console.print(f"[bold]Audit log[/bold]   {report.audit['records']} records, verified; head {report.audit['head']}")
+    served, prediction = report.model, report.prediction
+    risk = prediction["answer"]["probabilities"][1]
+    lines = [
+        f"[bold]Served[/bold]      {served['name']} version {served['version']}  {served['digest']}",
+        f"[bold]Prediction[/bold]  the first applicant's risk of denial is {risk:.0%} (denied in 1990: "
+        f"{prediction['denied_in_1990']})",
+        f"[bold]Rollback[/bold]    from version {report.rollback['from']} to {report.rollback['to']}",
+        f"[bold]Audit log[/bold]   {report.audit['records']} records hold; head {report.audit['head']}",
+    ]
     if not report.site["enforces_network_policy"]:
-        console.print("[yellow]Not enforced here:[/yellow] NetworkPolicy; pods have no route off this machine instead.")
-    console.print()
-    console.print("Look next: . .venv/bin/activate && falaj site status; falaj audit show --tenant demo --as approver;")
-    console.print(
-        "           falaj stack output -s tenant-demo; examples/mortgage/; and `falaj down` takes it all away."
-    )
+        lines.append(
+            "[yellow]Not here[/yellow]    NetworkPolicy is not enforced; pods have no route off this machine at all"
+        )
+    lines += [
+        "",
+        "Look next:  . .venv/bin/activate",
+        "            falaj site status",
+        "            falaj audit show --tenant demo --as approver",
+        "            falaj stack output -s tenant-demo",
+        "            python examples/mortgage/mortgage.py",
+        "            falaj down                                     (takes it all away)",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True)

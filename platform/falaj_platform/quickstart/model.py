@@ -60,7 +60,11 @@ def train(people: People, example: Path, index: int, progress: Progress) -> Mode
 
 
 def rolled_back(people: People, first: ModelVersion, second: ModelVersion) -> dict[str, Any]:
-    """Deploys the second version over the first and rolls back to the first, unless the audit log says it was done."""
+    """Deploys the second version over the first and rolls back to the first.
+
+    Where the audit log says that this was done, what is served now is left as it is: it may be somebody's work.
+    Raises QuickstartError: the rollback went elsewhere.
+    """
     operator = people.operator
     done = any(
         record["action"] == "model.rollback"
@@ -73,17 +77,24 @@ def rolled_back(people: People, first: ModelVersion, second: ModelVersion) -> di
         back = operator.rollback(MODEL)
         if back.version != first.version:
             raise QuickstartError(f"the rollback went to version {back.version}, not to {first.version}")
-    else:
+    elif operator.status()["desired"] is None:
         operator.deploy(MODEL, first.version)
     return {"from": second.version, "to": first.version, "done_now": not done}
 
 
 def predict(people: People, example: Path) -> dict[str, Any]:
-    """The served model's answer on the first application in the data, beside what was decided in 1990."""
+    """The served model's answer on the first application in the data, beside what was decided in 1990.
+
+    Raises QuickstartError: another model is served.
+    """
+    served = people.operator.status()["served"] or {}
+    if served.get("model") != MODEL:
+        raise QuickstartError(
+            f"{served.get('model') or 'nothing'} is served, not {MODEL}: deploy {MODEL} again and run this once more"
+        )
     with (example / "hmda.csv").open(newline="", encoding="utf-8") as stream:
         row = next(csv.DictReader(stream))
     answer = people.data_scientist.predict(MODEL, [_inputs(row)])[0]
-    served = people.operator.status()["served"]
     return {"application": row, "answer": answer, "denied_in_1990": row["deny"], "version": served["version"]}
 
 

@@ -13,8 +13,10 @@ from falaj.login import log_in
 from falaj.session import Session
 from falaj_platform.errors import QuickstartError
 from falaj_platform.image.build import build_image
+from falaj_platform.image.build import check as check_image
 from falaj_platform.quickstart import isolation, model, provision, refusals
 from falaj_platform.quickstart.report import Recorder, Report
+from falaj_site import preflight
 from falaj_site.home import private_folder
 from falaj_site.progress import Progress
 from falaj_site.site import Site
@@ -42,6 +44,9 @@ def run(project: Path, home: Path, progress: Progress, report: Report) -> None:
     """Fills `report` step by step. Raises what the parts raise: each is one line for a person."""
     steps = Recorder(report, progress)
     site = Site(home)
+    # Everything that this machine may lack is told before anything is changed.
+    preflight.check(home)
+    check_image(home)
     with steps.step(STEPS[0]) as detail:
         detail.append("started" if site.up(progress) else "nothing to change")
         status = site.status()
@@ -108,12 +113,13 @@ def _models(
         detail.append(
             f"version {first.version}, then {second.version}, then rolled back to {first.version}"
             if report.rollback["done_now"]
-            else f"nothing to change: version {first.version} is served"
+            else "nothing to change"
         )
     report.model = {"name": first.name, "digest": first.digest, "version": first.version}
     with steps.step(STEPS[9]) as detail:
         report.prediction = model.predict(people, example)
-        detail.append(f"{report.prediction['answer']} (denied in 1990: {report.prediction['denied_in_1990']})")
+        risk = report.prediction["answer"]["probabilities"][1]
+        detail.append(f"risk of denial {risk:.0%} (denied in 1990: {report.prediction['denied_in_1990']})")
     with steps.step(STEPS[10]) as detail:
         report.refused = refusals.try_all(people, first)
         detail.extend(f"{refusal.case}: {refusal.rule}" for refusal in report.refused)
