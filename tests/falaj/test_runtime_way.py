@@ -14,6 +14,7 @@ from falaj.audit.record import verify
 from falaj.errors import Forbidden, GateRefused, NotFound, NotLoggedIn, ServiceError, TrainingFailed, UsageError
 from falaj.models import SignedModel
 from falaj.package import build
+from falaj.serving.replica import Replica
 
 TRAIN = """
 import shutil, falaj
@@ -232,7 +233,7 @@ def test_what_is_not_recorded_is_not_served(
     assert world.replica.state.model is None
 
 
-def test_undeploying_ends_serving(world: Any, approved: Callable[..., Any]) -> None:
+def test_undeploying_ends_serving(world: Any, approved: Callable[..., Any], eventually: Callable[..., None]) -> None:
     omar = world.tenant("omar")
     omar.deploy("credit", approved().version)
     with pytest.raises(Forbidden):
@@ -241,7 +242,69 @@ def test_undeploying_ends_serving(world: Any, approved: Callable[..., Any]) -> N
     assert not omar.undeploy()
     with pytest.raises(NotFound, match="not served"):
         world.tenant("alice").predict("credit", [[1, 2]])
-    assert omar.audit_records()[-2]["action"] == "serving.unloaded"
+    eventually(lambda: [r["action"] for r in omar.audit_records()].count("serving.unloaded") == 1)
+
+
+def test_what_was_ended_does_not_come_back(
+    world: Any, approved: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    """The kill switch holds while the audit service is away, after a restart, and when the next version is refused."""
+    version = approved(2.0)
+    good = {"model": "credit", "version": version.version, "digest": version.digest}
+    wanted: dict[str, str] = dict(good)
+    reads = iter(range(1000))
+    audit_down = False
+
+    def read_desired() -> dict[str, Any]:
+        return {"metadata": {"resourceVersion": str(next(reads))}, "data": dict(wanted)}
+
+    def make() -> Any:
+        real = world.make_replica()
+
+        def record(action: str, subject: str, detail: Any) -> None:
+            if audit_down:
+                raise ServiceError("the audit service is away", status=503)
+            real._record(action, subject, detail)
+
+        return Replica(read_desired, real._loader, record, real._last_served)
+
+    def actions() -> list[str]:
+        return [r["action"] for r in world.tenant("alice").audit_records() if r["action"].startswith("serving.")]
+
+    replica = make()
+    replica.tick()
+    assert replica.state.model.version == "1"
+    audit_down = True
+    wanted.clear()
+    replica.tick()
+    assert replica.state.model is None
+    assert "end of serving could not be recorded" in replica.state.problem
+    # Another version, which would be refused: neither judged nor replaced by the old one before the end is recorded.
+    wanted.update(good, version="9")
+    replica.tick()
+    assert (replica.state.model, replica.state.refused) == (None, None)
+    # Restarted while the end is not recorded, and still nothing is wanted.
+    wanted.clear()
+    replica = make()
+    replica.tick()
+    audit_down = False
+
+    def recorded() -> bool:
+        replica.tick()
+        return not replica.state.problem
+
+    eventually(recorded)
+    assert actions() == ["serving.loaded", "serving.unloaded"]
+    wanted.update(good, version="9")
+    for one in (replica, make()):
+        one.tick()
+        assert one.state.refused is not None
+        assert (one.state.model, one.state.problem) == (None, "")
+    # What is asked for and verifies is served again, and an end that was seen before does not count any more.
+    wanted.update(good)
+    replica.tick()
+    assert replica.state.model.version == "1"
+    assert actions()[-1] == "serving.loaded"
 
 
 def test_a_restarted_replica_serves_what_it_served_while_another_is_refused(
@@ -279,7 +342,7 @@ def test_a_restarted_replica_serves_what_it_served_while_another_is_refused(
     assert "SUP-01" in restarted.state.problem
     # After serving was ended there is nothing to fall back to.
     world.put_config_map("serving", {})
-    eventually(lambda: world.replica.state.model is None)
+    eventually(lambda: world.tenant("omar").audit_records()[-1]["action"] == "serving.unloaded")
     world.put_config_map("serving", {"model": "credit", "version": "9", "digest": first.digest})
     restarted = world.make_replica()
     restarted.tick()

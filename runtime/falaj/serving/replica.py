@@ -64,7 +64,8 @@ class Replica:
     """`read_desired` gives the ConfigMap `serving`; `record` appends to the audit log or raises FalajError.
 
     `last_served` says what this replica served last, before it was restarted: when what is wanted is refused, that goes
-    on being served, after it has been verified like anything else.
+    on being served, after it has been verified like anything else. Once nothing was wanted, nothing comes back by
+    itself: neither in this process nor, since the end of serving is recorded, in one after it.
     """
 
     def __init__(
@@ -86,6 +87,9 @@ class Replica:
         # What stays wrong after the desired state was acted on, and whether falling back is to be tried again.
         self._note = ""
         self._fall_back_again = False
+        # Whether nothing was wanted since something was loaded, and whether the audit log is known to say so.
+        self._ended = False
+        self._end_recorded = False
         self.state = State()
 
     @property
@@ -116,7 +120,7 @@ class Replica:
 
     def _settled(self, desired: Mapping[str, str]) -> bool:
         if not desired:
-            return self.state.model is None
+            return self.state.model is None and self._end_recorded
         return _same(self.state.model, desired) or (self.state.refused is not None and not self._fall_back_again)
 
     def _act(self, observed: str, desired: Mapping[str, str], *, fresh: bool) -> None:
@@ -131,6 +135,8 @@ class Replica:
             self.state = replace(self.state, observed=observed, desired=desired, refused=None, problem="")
             return
         self.state = replace(self.state, desired=desired, refused=None, problem="")
+        if self._ended and not self._record_end():
+            return
         try:
             model = self._load(desired)
         except GateRefused as error:
@@ -147,6 +153,7 @@ class Replica:
         # Recorded before it serves: what is not in the log did not happen, so it must not happen either.
         detail = {"model": model.name, "version": model.version, "rule_set": RULE_SET_VERSION}
         self._record("serving.loaded", model.digest, detail)
+        self._ended = self._end_recorded = False
         return model
 
     def _refuse(self, observed: str, desired: Mapping[str, str], error: GateRefused) -> None:
@@ -159,7 +166,7 @@ class Replica:
         except FalajError as problem:
             # The refusal stands whether or not it could be recorded.
             self._remark(f"the refusal could not be recorded: {problem}")
-        if self.state.model is None:
+        if self.state.model is None and not self._ended:
             self._fall_back(desired)
 
     def _fall_back(self, refused: Mapping[str, str]) -> None:
@@ -179,13 +186,26 @@ class Replica:
         self.state = replace(self.state, problem=note)
 
     def _unload(self, observed: str) -> None:
-        was = self.state.model
+        # It ends at once, whatever the audit service does; the record follows.
         self.state = State(observed=observed)
-        if was is not None:
+        self._ended = True
+        self._record_end()
+
+    def _record_end(self) -> bool:
+        """Sees to it that the log does not name anything as served last, or has it tried again."""
+        if not self._end_recorded:
             try:
-                self._record("serving.unloaded", was.digest, {"model": was.name, "version": was.version})
-            except FalajError as problem:
-                self._remark(f"the end of serving could not be recorded: {problem}")
+                last = self._last_served()
+                if last is not None:
+                    self._record(
+                        "serving.unloaded", last["digest"], {"model": last["model"], "version": last["version"]}
+                    )
+            except Exception as error:  # noqa: BLE001 - an outage, or whatever it is: it is tried again
+                reason = error if isinstance(error, FalajError) else type(error).__name__
+                self._later(f"the end of serving could not be recorded: {reason}")
+                return False
+            self._end_recorded = True
+        return True
 
     def _later(self, problem: str) -> None:
         self.state = replace(self.state, problem=problem)
