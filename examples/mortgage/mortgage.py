@@ -24,7 +24,7 @@ def main() -> None:
 
     approver = falaj.connect(TENANT, member="approver")
     if version.approval is None:
-        approver.approve(NAME, version.version)
+        approver.approve(NAME, version.version, digest=version.digest)
 
     operator = falaj.connect(TENANT, member="operator")
     operator.deploy(NAME, version.version)

@@ -216,14 +216,17 @@ class Tenant:
         """Every version of `name`, newest first; empty when there is none."""
         return self._versions(name)
 
-    def approve(self, name: str, version: str, *, check: bool = True) -> ModelVersion:
+    def approve(self, name: str, version: str, *, digest: str, check: bool = True) -> ModelVersion:
         """Approves a version with this member's own approval key: a statement over its digest, name and version.
 
-        Before that its files are fetched and judged: signature, formats, names, and that this member is not the author.
-        Raises GateRefused, or Forbidden when this member may not approve.
+        `digest` is what this member has reviewed. The files are fetched and judged before: signature, formats, names,
+        and that this member is not the author. Raises UsageError when they are not what was reviewed, GateRefused, or
+        Forbidden when this member may not approve.
         """
         found = self._session.registry.version(name, version)
         fact = self._fact(found)
+        if fact.digest != digest:
+            raise UsageError(f"the files of {name} version {version} are {fact.digest}, not {digest} as reviewed")
         if check:
             findings = judge(fact, Stage.DEPLOY, _BEFORE_APPROVAL)
             if not findings and fact.signature and fact.signature.key == f"{SIGNING_KEY_PREFIX}{self.member}":

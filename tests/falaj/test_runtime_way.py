@@ -31,7 +31,7 @@ def approved(world: Any, onnx_file: Callable[..., bytes]) -> Callable[..., Any]:
     def make(weight: float = 1.0, name: str = "credit", author: str = "alice", approver: str = "bob") -> Any:
         run = world.add_run({"model.onnx": onnx_file(weight), "falaj.json": b'{"version":1,"features":["a","b"]}'})
         version = world.tenant(author).register(world.tenant(author).sign(run), name)
-        return world.tenant(approver).approve(name, version.version)
+        return world.tenant(approver).approve(name, version.version, digest=version.digest)
 
     return make
 
@@ -75,7 +75,7 @@ def test_the_whole_way(world: Any, tmp_path: Path, onnx_file: Callable[..., byte
     assert alice.register(signed, "other").version == "2"
     with pytest.raises(GateRefused, match="CHG-01"):
         omar.deploy("credit", "1")
-    bob.approve("credit", version.version)
+    bob.approve("credit", version.version, digest=version.digest)
     assert omar.deploy("credit", "1").changed
     assert not omar.deploy("credit", "1").changed
     rows = alice.predict("credit", [{"a": 1.0, "b": 2.0}, {"a": -1.0, "b": -2.0}])
@@ -122,7 +122,7 @@ def test_the_replica_refuses_what_is_not_signed(world: Any, onnx_file: Callable[
     alice = world.tenant("alice")
     unsigned = SignedModel(run_id=run, digest=alice.sign(run).digest, signature="")
     version = alice.register(unsigned, "credit")
-    version = world.tenant("bob").approve("credit", version.version, check=False)
+    version = world.tenant("bob").approve("credit", version.version, digest=version.digest, check=False)
     assert refused(world, version) == ("SUP-01",)
 
 
@@ -158,7 +158,7 @@ def test_the_replica_refuses_what_nobody_approved(world: Any, onnx_file: Callabl
     alice = world.tenant("alice")
     version = alice.register(alice.sign(world.add_run({"model.onnx": onnx_file()})), "credit")
     assert refused(world, version) == ("CHG-01",)
-    world.tenant("bob").approve("credit", version.version)
+    world.tenant("bob").approve("credit", version.version, digest=version.digest)
     assert world.tenant("omar").deploy("credit", version.version).changed
 
 
@@ -166,8 +166,8 @@ def test_the_replica_refuses_what_its_author_approved(world: Any, onnx_file: Cal
     lead = world.tenant("lead")
     version = lead.register(lead.sign(world.add_run({"model.onnx": onnx_file()})), "credit")
     with pytest.raises(GateRefused, match="IAM-05"):
-        lead.approve("credit", version.version)
-    lead.approve("credit", version.version, check=False)
+        lead.approve("credit", version.version, digest=version.digest)
+    lead.approve("credit", version.version, digest=version.digest, check=False)
     assert refused(world, version) == ("IAM-05",)
 
 
@@ -177,7 +177,7 @@ def test_the_replica_refuses_pickles(world: Any) -> None:
     with pytest.raises(GateRefused, match=r"SUP-02: model\.onnx is pickle"):
         alice.sign(run)
     version = alice.register(alice.sign(run, check=False), "credit")
-    version = world.tenant("bob").approve("credit", version.version, check=False)
+    version = world.tenant("bob").approve("credit", version.version, digest=version.digest, check=False)
     assert refused(world, version) == ("SUP-02",)
 
 
@@ -374,7 +374,7 @@ def test_only_operators_deploy_and_only_owners_sign(world: Any, approved: Callab
     with pytest.raises(Forbidden, match="refuses to sign with the key sign-bob"):
         world.tenant("bob").sign(version.run_id)
     with pytest.raises(Forbidden, match="refuses to sign with the key approve-omar"):
-        world.tenant("omar").approve("credit", version.version)
+        world.tenant("omar").approve("credit", version.version, digest=version.digest)
 
 
 def test_a_failed_job_says_why_and_fails_its_run(world: Any, tmp_path: Path) -> None:
@@ -414,6 +414,18 @@ def test_a_run_whose_job_cannot_be_started_is_failed(world: Any, tmp_path: Path)
     with pytest.raises(Forbidden):
         world.tenant("alice").train(script)
     assert [run["info"]["status"] for run in world.runs.values()] == ["FAILED"]
+
+
+def test_only_what_was_reviewed_is_approved(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    """Even where somebody has put another signed model in its place, and with the early check left out."""
+    alice, bob = world.tenant("alice"), world.tenant("bob")
+    version = alice.register(alice.sign(world.add_run({"model.onnx": onnx_file()})), "credit")
+    world.alter(version.run_id, "model.onnx", onnx_file(5.0))
+    for check in (True, False):
+        with pytest.raises(UsageError, match=f"not {version.digest} as reviewed"):
+            bob.approve("credit", version.version, digest=version.digest, check=check)
+    assert alice.versions("credit")[0].approval is None
+    assert not any(record["action"] == "model.approved" for record in alice.audit_records())
 
 
 def test_files_changed_between_training_and_signing_are_not_signed(world: Any, onnx_file: Callable[..., bytes]) -> None:

@@ -55,7 +55,7 @@ def train(people: People, example: Path, index: int, progress: Progress) -> Mode
             raise QuickstartError(f"the model of run {run.id} does not reach {dict(BARS)}: {dict(run.metrics)}")
         version = author.register(author.sign(run), MODEL)
     if version.approval is None:
-        version = people.approver.approve(MODEL, version.version)
+        version = people.approver.approve(MODEL, version.version, digest=version.digest)
     return version
 
 

@@ -46,7 +46,7 @@ def _unapproved(people: People, good: ModelVersion, name: str) -> ModelVersion:
 
 def _own_approval(people: People, good: ModelVersion, name: str) -> ModelVersion:
     version = people.lead.register(people.lead.sign(good.run_id), name)
-    return people.lead.approve(name, version.version, check=False)
+    return people.lead.approve(name, version.version, digest=version.digest, check=False)
 
 
 def _pickle(people: People, good: ModelVersion, name: str) -> ModelVersion:
@@ -59,7 +59,7 @@ def _pickle(people: People, good: ModelVersion, name: str) -> ModelVersion:
     version = _logged(people.data_scientist, good, name, add, {})
     signed = people.data_scientist.sign(version.run_id, check=False)
     version = people.data_scientist.register(signed, name, reuse=False)
-    return people.approver.approve(name, version.version, check=False)
+    return people.approver.approve(name, version.version, digest=version.digest, check=False)
 
 
 Make = Callable[[People, ModelVersion, str], ModelVersion]
