@@ -1,18 +1,25 @@
 """The gate inside the program: every resource is judged by the rules before it is registered.
 
-`attach` is called by a stack's program, so that a plain `pulumi up` without any flag is governed. Each property is
-judged by itself as soon as it is known, with what else is plainly known beside it: one unknown value does not put off
-the judgement of the others. At up everything is known, and what is still undecided then is refused.
+`attach` is called by a stack's program, so that a plain `pulumi up` without any flag is governed. Pulumi's own serializer
+makes the inputs that are judged, so the rules see the names and values that the provider will see, however the program
+spelt them. An unknown value puts off the judgement of nothing but itself. At up everything is known, and what is still
+undecided then is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import copy
+import inspect
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi._types import input_type_to_dict, is_input_type
+from google.protobuf import json_format
+from pulumi._types import is_input_type
+from pulumi.runtime import rpc
 
 from falaj_policies import UNKNOWN, Finding, ResourceFact, Stage, Unknown, evaluate
 
@@ -43,13 +50,12 @@ def attach(place: pulumi.Input[Place]) -> None:
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not isinstance(args.resource, pulumi.CustomResource) or isinstance(args.resource, pulumi.StackReference):
             return None
-        verdicts: Any = _verdicts(args.type_, args.name, args.props, place)
+        props = {key: _shareable(value) for key, value in args.props.items()}
+        verdict: Any = pulumi.Output.from_input(_verdict(args.resource, args.type_, args.name, props, place))
         # Registering waits for what it depends on, and the values themselves stay as they are: wrapped, a value that
         # is known in part would be unknown altogether at preview.
-        waits = pulumi.ResourceOptions(depends_on=verdicts)
-        return pulumi.ResourceTransformationResult(
-            props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, waits)
-        )
+        waits = pulumi.ResourceOptions(depends_on=[verdict])
+        return pulumi.ResourceTransformationResult(props=props, opts=pulumi.ResourceOptions.merge(args.opts, waits))
 
     pulumi.runtime.register_stack_transformation(transform)
 
@@ -76,56 +82,73 @@ def judge(
     return [finding for finding in evaluate(fact, Stage.PROVISION) if everything_known or not finding.undecided]
 
 
-def _verdicts(type_: str, name: str, props: Mapping[str, Any], place: pulumi.Input[Place]) -> list[pulumi.Output[None]]:
-    """Outputs that fail where a rule refuses the resource: one for all of it, and at preview one for each property."""
-    present = {_spelt(key): value for key, value in props.items() if value is not None and key not in UNJUDGED}
-    leaves = {key: list(_outputs(value)) for key, value in present.items()}
-    later = [key for key, found in leaves.items() if found]
-    plain = {key: _filled(value, iter(())) for key, value in present.items() if key not in later}
-
-    def verdict(keys: list[str]) -> pulumi.Output[None]:
-        """On `keys` once they are known, and on what is plainly known beside them."""
-        hidden = {key: UNKNOWN for key in later if key not in keys}
-
-        def check(known: list[Any]) -> None:
-            here, values = known[0], iter(known[1:])
-            inputs = {**plain, **hidden, **{key: _filled(present[key], values) for key in keys}}
-            findings = judge(type_, name, inputs, here, everything_known=not hidden)
-            if findings:
-                raise pulumi.RunError("; ".join(str(finding) for finding in findings))
-
-        return pulumi.Output.all(place, *(leaf for key in keys for leaf in leaves[key])).apply(check)
-
-    alone = [[key] for key in later] if len(later) > 1 and pulumi.runtime.is_dry_run() else []
-    return [verdict(keys) for keys in [*alone, later]]
+async def _verdict(
+    resource: pulumi.Resource, type_: str, name: str, props: Mapping[str, Any], place: pulumi.Input[Place]
+) -> None:
+    """Judge the resource once its inputs are there. Raises pulumi.RunError: a rule refuses it."""
+    where = pulumi.Output.from_input(place)
+    here = await where.future()
+    if here is None or not await where.is_known():
+        if pulumi.runtime.is_dry_run():
+            return
+        raise pulumi.RunError(f"RES-01 {type_}::{name}: it is not known where the stack is, so nothing is made in it")
+    inputs = await _serialized(resource, props)
+    decided = not pulumi.runtime.is_dry_run() or not _holds_unknown(inputs)
+    findings = judge(type_, name, inputs, here, everything_known=decided)
+    if findings:
+        raise pulumi.RunError("; ".join(str(finding) for finding in findings))
 
 
-def _outputs(value: Any) -> Iterator[pulumi.Output[Any]]:
-    """The outputs in `value`, in the order in which `_filled` takes them."""
-    if isinstance(value, pulumi.Output):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _outputs(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _outputs(item)
-    elif is_input_type(type(value)):
-        yield from _outputs(input_type_to_dict(value))
+async def _serialized(resource: pulumi.Resource, props: Mapping[str, Any]) -> dict[str, Any]:
+    """`props` as registering the resource sends them, with UNKNOWN for what is not known and secrets in clear."""
+    typ = _arguments_of(type(resource))
+    translate = resource.translate_input_property if typ is None else None
+    given = {key: value for key, value in props.items() if key not in UNJUDGED}
+    struct = await rpc.serialize_properties(given, {}, resource, translate, typ)
+    return {key: _plain(value) for key, value in json_format.MessageToDict(struct).items()}
 
 
-def _filled(value: Any, known: Iterator[Any]) -> Any:
-    """`value` as the provider will see it: outputs replaced by what they became, typed arguments by mappings."""
-    if isinstance(value, pulumi.Output):
-        return _filled(next(known), iter(()))
-    if isinstance(value, Mapping):
-        return {key: _filled(item, known) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_filled(item, known) for item in value]
-    return _filled(input_type_to_dict(value), known) if is_input_type(type(value)) else value
+def _arguments_of(cls: type) -> type | None:
+    """The type of a generated resource class's arguments, whose metadata names its inputs; None for all others.
+
+    Pulumi's generator puts it beside the class: `PodInitArgs` where `PodArgs` is a type in its own right.
+    """
+    for base in cls.__mro__:
+        module = sys.modules.get(base.__module__)
+        for suffix in ("InitArgs", "Args"):
+            found = getattr(module, base.__name__ + suffix, None)
+            if isinstance(found, type) and is_input_type(found):
+                return found
+    return None
 
 
-def _spelt(name: str) -> str:
-    """`string_data` as the provider spells it: `stringData`."""
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
+def _plain(value: Any) -> Any:
+    """A value in Pulumi's wire form as the rules take it: nulls dropped, secrets opened, unknowns UNKNOWN."""
+    if isinstance(value, dict):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            return _plain(value.get("value"))
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return UNKNOWN if isinstance(value, str) and value == rpc.UNKNOWN else value
+
+
+def _holds_unknown(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_unknown, value.values()))
+    return any(map(_holds_unknown, value)) if isinstance(value, list) else value is UNKNOWN
+
+
+def _shareable(value: Any) -> Any:
+    """`value` with its coroutines as tasks: the verdict and the registration both wait for them."""
+    if inspect.iscoroutine(value):
+        return asyncio.ensure_future(value)
+    if type(value) is dict:
+        return {key: _shareable(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return [_shareable(item) for item in value]
+    if is_input_type(type(value)) and not isinstance(value, dict):
+        twin = copy.copy(value)
+        vars(twin).update({key: _shareable(item) for key, item in vars(value).items()})
+        return twin
+    return value

@@ -7,6 +7,7 @@ secret is a declaration under a name that only the stack writes, and is written 
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -32,28 +33,28 @@ KV_ATTEMPTS = 20
 KV_PAUSE_SECONDS = 0.25
 
 
-class VaultProvider(ResourceProvider):
+class VaultProvider(ResourceProvider, abc.ABC):
     """What the providers share. `inputs` are compared; a change in one of `identity` makes a new object."""
 
     serialize_as_secret_always = False
     inputs: ClassVar[tuple[str, ...]]
     identity: ClassVar[tuple[str, ...]]
 
+    @abc.abstractmethod
     def id_of(self, props: Props) -> str:
         """The object's id: its path in Vault."""
-        raise VaultError(f"{type(self).__name__} has no path")
 
+    @abc.abstractmethod
     def make(self, vault: Vault, props: Props) -> None:
         """Bring the object to `props`, whether or not it exists."""
-        raise VaultError(f"{type(self).__name__} cannot be made")
 
+    @abc.abstractmethod
     def fetch(self, vault: Vault, props: Props) -> Props | None:
         """`props` as Vault has them now, or None where the object is gone."""
-        raise VaultError(f"{type(self).__name__} cannot be read")
 
+    @abc.abstractmethod
     def remove(self, vault: Vault, props: Props) -> None:
         """Delete the object; gone already is fine."""
-        raise VaultError(f"{type(self).__name__} cannot be deleted")
 
     def change(self, vault: Vault, olds: Props, news: Props) -> None:
         """Bring an object that the stack made from `olds` to `news`."""
