@@ -90,7 +90,8 @@ class Tenant:
 
         The script, the `data` files and everything below `working_dir` travel with the job (100 MiB at most); inside,
         `falaj.job()` gives params and data and takes the model. With `reuse`, a finished run of exactly the same files
-        and params is returned instead, and one that still runs is followed. Raises TrainingFailed.
+        and params is returned instead, and one that still runs is followed: one that the audit log knows as this
+        member's, since anybody in the tenant may write MLflow's tags. Raises TrainingFailed.
         """
         package = build(script, data=data, working_dir=working_dir, params=params or {})
         registry, jobs = self._session.registry, self._session.jobs
@@ -98,15 +99,15 @@ class Tenant:
         key = f"sha256:{package.digest}"
         run_id = ""
         for run in registry.find_runs(experiment_id, "falaj.package", key) if reuse else []:
-            if run["info"]["status"] == "FINISHED":
-                return Run.from_mlflow(run, reused=True)
+            known = Run.from_mlflow(run, reused=True)
+            if run["info"]["status"] == "FINISHED" and self._trained(known.id, known.digest):
+                return known
             if run["info"]["status"] == "RUNNING" and not run_id:
-                found = str(run["info"]["run_id"])
-                if jobs.status(job_of(found)):
-                    run_id = found
-                else:
+                if not jobs.status(job_of(known.id)):
                     # Whoever started it went away before its job was there.
-                    registry.end_run(found, "KILLED")
+                    registry.end_run(known.id, "KILLED")
+                elif self._did("model.training-started", known.id, {"package": key}):
+                    run_id = known.id
         run_id = run_id or self._start(package, experiment_id, Path(script).stem)
         try:
             jobs.follow(job_of(run_id), on_log, timeout)
@@ -118,9 +119,10 @@ class Tenant:
             registry.end_run(run_id, "KILLED")
             raise
         registry.log(run_id, params={str(k): str(v)[:500] for k, v in (params or {}).items()})
-        registry.end_run(run_id, "FINISHED")
         done = Run.from_mlflow(registry.get_run(run_id))
+        # Recorded first: a run that is finished without a record would never be reused.
         self._record("model.trained", done.digest or run_id, {"run": run_id, "metrics": _texts(done.metrics)})
+        registry.end_run(run_id, "FINISHED")
         return done
 
     def _start(self, package: Package, experiment_id: str, name: str) -> str:
@@ -166,17 +168,24 @@ class Tenant:
     def sign(self, run: Run | str, *, check: bool = True) -> SignedModel:
         """Signs a run's model with this member's own key (`sign-<member>`): a statement over the digest of its files.
 
-        Raises GateRefused (formats, names), UsageError when the files are not those that the job logged, Forbidden when
-        this member may not sign.
+        Raises UsageError when the files are not those that the job logged, or when the audit log does not say that this
+        member trained them; GateRefused (formats, names); Forbidden when this member may not sign. With `check=False`
+        what is there is signed, unless its job logged something else.
         """
         known = self.run(run) if isinstance(run, str) else run
         with tempfile.TemporaryDirectory(prefix="falaj-") as folder:
             self._session.registry.download_model(known.id, Path(folder))
             files = read_model(Path(folder))
         digest = model_digest((file.name, file.size, file.sha256) for file in files)
-        if known.digest and known.digest != digest:
-            raise UsageError(f"the files of run {known.id} are {digest}, its job logged {known.digest}: train again")
+        if known.digest != digest and (check or known.digest):
+            logged = known.digest or "no model"
+            raise UsageError(f"the files of run {known.id} are {digest}, its job logged {logged}: train again")
         if check:
+            if not self._trained(known.id, digest):
+                raise UsageError(
+                    f"the audit log does not say that {self.member} trained {digest} in run {known.id}: train it with "
+                    "tenant.train(), or sign with check=False what was made elsewhere"
+                )
             fact = model_fact(
                 name="", version="", files=files, signature=None, approval=None, read_key=self._session.vault.public_key
             )
@@ -325,6 +334,17 @@ class Tenant:
             signature=version.signature,
             approval=version.approval,
             read_key=self._session.vault.public_key,
+        )
+
+    def _trained(self, run_id: str, digest: str) -> bool:
+        return bool(digest) and self._did("model.trained", digest, {"run": run_id})
+
+    def _did(self, action: str, subject: str, detail: Mapping[str, str]) -> bool:
+        """Whether the audit log has that this member did this."""
+        return any(
+            (record["actor"], record["action"], record["subject"]) == (self.member, action, subject)
+            and all(record["detail"].get(key) == value for key, value in detail.items())
+            for record in self.audit_records()
         )
 
     def _record(self, action: str, subject: str, detail: Mapping[str, Any]) -> None:

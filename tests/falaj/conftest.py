@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import io
 import json
 import os
@@ -41,6 +42,7 @@ from falaj.credentials import Credentials
 from falaj.http import Http
 from falaj.httpserver import Server
 from falaj.kube import Kube
+from falaj.modelfiles import model_digest
 from falaj.registry import Registry
 from falaj.serving.loader import Loader
 from falaj.serving.replica import Replica, last_served
@@ -183,14 +185,18 @@ class World:
     def tenant(self, member: str) -> Tenant:
         return Tenant(Session(self.credentials(member), self.folder / "credentials"))
 
-    def add_run(self, files: dict[str, bytes], metrics: dict[str, float] | None = None) -> str:
-        """A finished run with these files as its model."""
+    def add_run(self, files: dict[str, bytes], metrics: dict[str, float] | None = None, member: str = "alice") -> str:
+        """A finished run of `member`, as if trained, with these files as its model."""
         registry = self.registry()
         run_id = str(registry.create_run(registry.experiment("e"), "r", {})["info"]["run_id"])
         for name, content in files.items():
             registry.upload(run_id, f"model/{name}", content)
-        if metrics:
-            registry.log(run_id, metrics=metrics)
+        digest = model_digest(
+            (name, len(content), hashlib.sha256(content).hexdigest()) for name, content in files.items()
+        )
+        registry.log(run_id, metrics=metrics, tags={"falaj.digest": digest})
+        registry.end_run(run_id, "FINISHED")
+        self.tenant(member).session.audit.append("model.trained", digest, {"run": run_id})
         return run_id
 
     def registry(self) -> Registry:

@@ -15,6 +15,7 @@ from falaj.errors import Forbidden, GateRefused, NotFound, NotLoggedIn, ServiceE
 from falaj.models import SignedModel
 from falaj.package import build
 from falaj.serving.replica import Replica
+from falaj.training import job_of
 
 TRAIN = """
 import shutil, falaj
@@ -29,7 +30,8 @@ def approved(world: Any, onnx_file: Callable[..., bytes]) -> Callable[..., Any]:
     """Makes a registered and approved version of the model `credit`."""
 
     def make(weight: float = 1.0, name: str = "credit", author: str = "alice", approver: str = "bob") -> Any:
-        run = world.add_run({"model.onnx": onnx_file(weight), "falaj.json": b'{"version":1,"features":["a","b"]}'})
+        files = {"model.onnx": onnx_file(weight), "falaj.json": b'{"version":1,"features":["a","b"]}'}
+        run = world.add_run(files, member=author)
         version = world.tenant(author).register(world.tenant(author).sign(run), name)
         return world.tenant(approver).approve(name, version.version, digest=version.digest)
 
@@ -71,7 +73,8 @@ def test_the_whole_way(world: Any, tmp_path: Path, onnx_file: Callable[..., byte
     version = alice.register(signed, "credit")
     assert alice.register(signed, "credit") == version
     lead = world.tenant("lead")
-    assert lead.register(lead.sign(run), "other").version == lead.register(lead.sign(run), "other").version == "1"
+    assert lead.register(lead.sign(run, check=False), "other").version == "1"
+    assert lead.register(lead.sign(run, check=False), "other").version == "1"
     assert alice.register(signed, "other").version == "2"
     with pytest.raises(GateRefused, match="CHG-01"):
         omar.deploy("credit", "1")
@@ -164,7 +167,7 @@ def test_the_replica_refuses_what_nobody_approved(world: Any, onnx_file: Callabl
 
 def test_the_replica_refuses_what_its_author_approved(world: Any, onnx_file: Callable[..., bytes]) -> None:
     lead = world.tenant("lead")
-    version = lead.register(lead.sign(world.add_run({"model.onnx": onnx_file()})), "credit")
+    version = lead.register(lead.sign(world.add_run({"model.onnx": onnx_file()}, member="lead")), "credit")
     with pytest.raises(GateRefused, match="IAM-05"):
         lead.approve("credit", version.version, digest=version.digest)
     lead.approve("credit", version.version, digest=version.digest, check=False)
@@ -371,8 +374,10 @@ def test_only_operators_deploy_and_only_owners_sign(world: Any, approved: Callab
     version = approved()
     with pytest.raises(Forbidden, match="cannot patch configmaps"):
         world.tenant("alice").deploy("credit", version.version)
-    with pytest.raises(Forbidden, match="refuses to sign with the key sign-bob"):
+    with pytest.raises(UsageError, match="does not say that bob trained"):
         world.tenant("bob").sign(version.run_id)
+    with pytest.raises(Forbidden, match="refuses to sign with the key sign-bob"):
+        world.tenant("bob").sign(version.run_id, check=False)
     with pytest.raises(Forbidden, match="refuses to sign with the key approve-omar"):
         world.tenant("omar").approve("credit", version.version, digest=version.digest)
 
@@ -429,10 +434,46 @@ def test_only_what_was_reviewed_is_approved(world: Any, onnx_file: Callable[...,
 
 
 def test_files_changed_between_training_and_signing_are_not_signed(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    alice = world.tenant("alice")
     run = world.add_run({"model.onnx": onnx_file()})
-    world.registry().log(run, tags={"falaj.digest": "sha256:" + "0" * 64})
-    with pytest.raises(UsageError, match="its job logged"):
-        world.tenant("alice").sign(run)
+    world.alter(run, "model.onnx", onnx_file(5.0))
+    for check in (True, False):
+        with pytest.raises(UsageError, match="its job logged sha256:"):
+            alice.sign(run, check=check)
+    # With MLflow's tag changed as well, the audit log still says what was trained.
+    altered = world.add_run({"model.onnx": onnx_file(5.0)}, member="lead")
+    world.registry().log(run, tags={"falaj.digest": alice.run(altered).digest})
+    with pytest.raises(UsageError, match="does not say that alice trained"):
+        alice.sign(run)
+
+
+def test_a_run_that_logged_no_model_is_signed_only_past_the_check(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    registry, alice = world.registry(), world.tenant("alice")
+    run = registry.create_run(registry.experiment("e"), "r", {})["info"]["run_id"]
+    registry.upload(run, "model/model.onnx", onnx_file())
+    with pytest.raises(UsageError, match="its job logged no model"):
+        alice.sign(run)
+    assert alice.sign(run, check=False).digest.startswith("sha256:")
+
+
+def test_only_ones_own_runs_are_reused(world: Any, tmp_path: Path, onnx_file: Callable[..., bytes]) -> None:
+    """Whoever may write MLflow could have made a run with the same tag; only what the audit log knows is reused."""
+    folder = tmp_path / "w"
+    (folder / "out").mkdir(parents=True)
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "out/model.onnx").write_bytes(onnx_file())
+    package = {"falaj.package": f"sha256:{build('train.py', data=[], working_dir=folder, params={}).digest}"}
+    finished = world.add_run({"model.onnx": onnx_file(5.0)}, member="lead")
+    running = world.add_run({"model.onnx": onnx_file(6.0)}, member="lead")
+    for run in (finished, running):
+        world.registry().log(run, tags=package)
+    world.runs[running]["info"]["status"] = "RUNNING"
+    world.jobs[job_of(running)] = {"status": "SUCCEEDED", "message": "", "logs": ""}
+    arguments: dict[str, Any] = {"working_dir": folder, "reuse": True, "on_log": lambda _: None}
+    run = world.tenant("alice").train("train.py", **arguments)
+    assert (run.id not in (finished, running), run.reused) == (True, False)
+    assert world.tenant("alice").train("train.py", **arguments).id == run.id
+    assert world.tenant("lead").train("train.py", **arguments).id != run.id
 
 
 @pytest.mark.parametrize(

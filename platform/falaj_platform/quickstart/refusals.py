@@ -45,7 +45,8 @@ def _unapproved(people: People, good: ModelVersion, name: str) -> ModelVersion:
 
 
 def _own_approval(people: People, good: ModelVersion, name: str) -> ModelVersion:
-    version = people.lead.register(people.lead.sign(good.run_id), name)
+    # Trained by somebody else, so the early check would not let the lead sign it.
+    version = people.lead.register(people.lead.sign(good.run_id, check=False), name)
     return people.lead.approve(name, version.version, digest=version.digest, check=False)
 
 
