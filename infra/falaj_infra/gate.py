@@ -1,9 +1,9 @@
 """The gate inside the program: every resource is judged by the rules before it is registered.
 
-`attach` is called by a stack's program, so that a plain `pulumi up` without any flag is governed. Pulumi's own serializer
-makes the inputs that are judged, so the rules see the names and values that the provider will see, however the program
-spelt them. An unknown value puts off the judgement of nothing but itself. At up everything is known, and what is still
-undecided then is refused.
+`attach` is called by a stack's program, so that a plain `pulumi up` without any flag is governed. Pulumi's own
+serializer makes the inputs that are judged, so the rules see the names and values that the provider will see, however
+the program spelt them. An unknown value puts off the judgement of nothing but itself. At up everything is known, and
+what is still undecided then is refused.
 """
 
 from __future__ import annotations

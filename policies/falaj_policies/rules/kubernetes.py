@@ -47,11 +47,16 @@ def _pod_spec(resource: ResourceFact) -> tuple[str, object]:
 
 def _containers(spec: object, path: str) -> Iterator[tuple[str, object]]:
     for key in _POD_LISTS:
-        containers = _get(spec, key)
-        if containers is UNKNOWN:
-            yield f"{path}.{key}", UNKNOWN
-        for index, container in enumerate(containers if isinstance(containers, list | tuple) else ()):
-            yield f"{path}.{key}[{index}]", container
+        yield from _items(spec, key, path)
+
+
+def _items(value: object, key: str, path: str) -> Iterator[tuple[str, object]]:
+    """The items of the list under `key`, each with where it is; one UNKNOWN for a list that is not known."""
+    items = _get(value, key)
+    if items is UNKNOWN:
+        yield f"{path}.{key}", UNKNOWN
+    for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
+        yield f"{path}.{key}[{index}]", item
 
 
 def images_by_digest(resource: ResourceFact) -> Iterator[Objection]:
@@ -71,7 +76,8 @@ def restricted_pods(resource: ResourceFact) -> Iterator[Objection]:
     """A tenant's namespace enforces the restricted standard, and a tenant's pods keep it."""
     if resource.tenant is None:
         return
-    if resource.type.endswith("core/v1:Namespace"):
+    # `kubernetes:v1:Namespace` is the same object, declared as an apiextensions CustomResource.
+    if re.fullmatch(r"kubernetes:(core/)?v1:Namespace", resource.type):
         level = _get(resource.inputs, "metadata", "labels", _PSS_LABEL)
         if level is UNKNOWN:
             yield Objection("the Pod Security Standard is not known yet", path="metadata.labels", undecided=True)
@@ -86,13 +92,12 @@ def restricted_pods(resource: ResourceFact) -> Iterator[Objection]:
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if _get(spec, key) not in (None, False):
             yield _objection(_get(spec, key), "shares the host's namespaces", f"{path}.{key}")
-    volumes = _get(spec, "volumes")
-    for index, volume in enumerate(volumes if isinstance(volumes, list | tuple) else ()):
+    for at, volume in _items(spec, "volumes", path):
+        if volume is UNKNOWN:
+            yield Objection("the volume is not known yet", path=at, undecided=True)
         kinds = set(volume) - {"name"} if isinstance(volume, Mapping) else set()
         if not kinds <= _VOLUMES:
-            yield Objection(
-                f"mounts a volume of type {', '.join(sorted(kinds - _VOLUMES))}", path=f"{path}.volumes[{index}]"
-            )
+            yield Objection(f"mounts a volume of type {', '.join(sorted(kinds - _VOLUMES))}", path=at)
     for at, container in _containers(spec, path):
         yield from _restricted_container(spec, container, at)
 
@@ -109,19 +114,20 @@ def _restricted_container(spec: object, container: object, at: str) -> Iterator[
         yield _objection(value, "may gain privileges", f"{where}.allowPrivilegeEscalation")
     if (value := effective("runAsNonRoot")) is not True:
         yield _objection(value, "may run as root", f"{where}.runAsNonRoot")
-    if (value := effective("runAsUser")) == 0:
-        yield Objection("runs as root", path=f"{where}.runAsUser")
+    if (value := effective("runAsUser")) == 0 or value is UNKNOWN:
+        yield _objection(value, "runs as root", f"{where}.runAsUser")
     if (value := effective("seccompProfile", "type")) not in ("RuntimeDefault", "Localhost"):
         yield _objection(value, "has no seccomp profile", f"{where}.seccompProfile")
-    drop = _get(container, "securityContext", "capabilities", "drop")
-    if drop is UNKNOWN or "ALL" not in (drop or ()):
-        yield _objection(drop, "keeps capabilities", f"{where}.capabilities.drop")
-    add = _get(container, "securityContext", "capabilities", "add")
-    if add is UNKNOWN or set(add or ()) - {"NET_BIND_SERVICE"}:
-        yield _objection(add, "adds capabilities", f"{where}.capabilities.add")
-    for port in _get(container, "ports") or ():
-        if _get(port, "hostPort") not in (None, 0):
-            yield Objection("takes a port of the host", path=f"{at}.ports")
+    capabilities = _get(container, "securityContext", "capabilities")
+    drop = [value for _, value in _items(capabilities, "drop", where)]
+    if "ALL" not in drop:
+        yield _objection(UNKNOWN if UNKNOWN in drop else drop, "keeps capabilities", f"{where}.capabilities.drop")
+    for _, value in _items(capabilities, "add", where):
+        if value != "NET_BIND_SERVICE":
+            yield _objection(value, "adds capabilities", f"{where}.capabilities.add")
+    for place, port in _items(container, "ports", at):
+        if (value := _get(port, "hostPort")) not in (None, 0):
+            yield _objection(value, "takes a port of the host", f"{place}.hostPort")
 
 
 def _objection(value: object, message: str, path: str) -> Objection:
@@ -139,8 +145,8 @@ def no_wildcards(resource: ResourceFact) -> Iterator[Objection]:
         yield Objection("the rights are not known yet", path="rules", undecided=True)
     for index, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
         for key in ("apiGroups", "resources", "verbs", "nonResourceURLs"):
-            values = _get(rule, key)
-            if values is UNKNOWN:
-                yield Objection("the rights are not known yet", path=f"rules[{index}].{key}", undecided=True)
-            elif any(isinstance(value, str) and "*" in value for value in values or ()):
+            values = [value for _, value in _items(rule, key, "rules")]
+            if any(isinstance(value, str) and "*" in value for value in values):
                 yield Objection("a wildcard in a role", path=f"rules[{index}].{key}")
+            elif UNKNOWN in values:
+                yield Objection("the rights are not known yet", path=f"rules[{index}].{key}", undecided=True)
