@@ -64,12 +64,15 @@ _MAGIC: Final = (
 )
 
 
-def sniff(name: str, content: bytes) -> Format:
-    """The format of a file called `name` (only JSON and YAML go by the name as well) with all its bytes `content`."""
+def sniff(name: str, content: bytes | memoryview) -> Format:
+    """The format of a file called `name` (only JSON and YAML go by the name as well) with all its bytes `content`.
+
+    A memoryview of a mapped file is not copied, except for what metadata or a header may have.
+    """
     if not content:
         return Format.EMPTY
     for magic, found in _MAGIC:
-        if content.startswith(magic):
+        if content[: len(magic)] == magic:
             return found
     # A tar archive has its magic late; a zlib stream (joblib) has none, only a checked two-byte header.
     if content[257:262] == b"ustar":
@@ -91,13 +94,13 @@ def sniff(name: str, content: bytes) -> Format:
     return _metadata(name, content)
 
 
-def _is_pickle(content: bytes) -> bool:
+def _is_pickle(content: bytes | memoryview) -> bool:
     """Whether the bytes up to a STOP opcode are a pickle: what follows it does not keep it from being loaded.
 
     Only as far as metadata may go: what is longer is refused by its size anyway.
     """
     try:
-        for number, _ in enumerate(pickletools.genops(content[:_MAX_METADATA])):
+        for number, _ in enumerate(pickletools.genops(bytes(content[:_MAX_METADATA]))):
             if number > _MAX_OPCODES:
                 return True
     except Exception:  # noqa: BLE001 - any complaint of the disassembler means that it is no pickle
@@ -105,7 +108,7 @@ def _is_pickle(content: bytes) -> bool:
     return True
 
 
-def _is_safetensors(content: bytes) -> bool:
+def _is_safetensors(content: bytes | memoryview) -> bool:
     """Strict: the header is a JSON object whose tensors cover the rest of the file, without gap or overlap."""
     if len(content) < 10 or content[8:9] != b"{":
         return False
@@ -113,7 +116,7 @@ def _is_safetensors(content: bytes) -> bool:
     if length > min(_MAX_SAFETENSORS_HEADER, len(content) - 8):
         return False
     try:
-        header = json.loads(content[8 : 8 + length])
+        header = json.loads(bytes(content[8 : 8 + length]))
     except (ValueError, RecursionError):
         return False
     if not isinstance(header, dict):
@@ -148,14 +151,14 @@ def _tensor_span(tensor: object) -> tuple[int, int] | None:
     return (begin, end) if end - begin == size else None
 
 
-def _metadata(name: str, content: bytes) -> Format:
+def _metadata(name: str, content: bytes | memoryview) -> Format:
     suffix = name.rsplit("/", 1)[-1].rsplit(".", 1)[-1].lower()
     if suffix not in {"json", "yaml", "yml"}:
         return Format.UNKNOWN
     if len(content) > _MAX_METADATA:
         return Format.TOO_LARGE
     try:
-        text = content.decode("utf-8")
+        text = bytes(content).decode("utf-8")
         if suffix == "json":
             json.loads(text)
             return Format.JSON

@@ -30,7 +30,7 @@ class _Malformed(ValueError):
     pass
 
 
-def check_onnx(content: bytes) -> bool:
+def check_onnx(content: bytes | memoryview) -> bool:
     """Whether `content` is one ONNX model that is whole in itself. Raises OnnxProblem if it names external data."""
     try:
         return _Walk().model(memoryview(content))

@@ -7,7 +7,9 @@ FalajError                  one clear line: what happened, where, and what to do
 ├── ServiceError            a service of the tenant answered with an error
 │   ├── Unreachable         it did not answer at all
 │   ├── Forbidden           it knows the caller and refuses
-│   └── NotFound            it has no such thing
+│   ├── NotFound            it has no such thing
+│   └── TooLarge            it sent more than is taken from it
+├── ModelProblem            a model's files that are not taken, whoever sends them; `.rule` says by which rule
 ├── TrainingFailed          the training job ended without success
 ├── StatementError          a signature or approval that cannot be read or does not verify
 ├── GateRefused             the compliance gate refused; `.findings` says by which rules
@@ -31,10 +33,12 @@ __all__ = [
     "FalajError",
     "Forbidden",
     "GateRefused",
+    "ModelProblem",
     "NotFound",
     "NotLoggedIn",
     "ServiceError",
     "StatementError",
+    "TooLarge",
     "TrainingFailed",
     "Unreachable",
     "UsageError",
@@ -78,6 +82,18 @@ class Forbidden(ServiceError):
 
 class NotFound(ServiceError):
     pass
+
+
+class TooLarge(ServiceError):
+    pass
+
+
+class ModelProblem(FalajError):
+    """Asking again is useless: it is the files that are wrong."""
+
+    def __init__(self, message: str, *, rule: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class TrainingFailed(FalajError):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from falaj.dsse import Envelope, PublicKey, verify
 from falaj.errors import FalajError, GateRefused, StatementError
-from falaj.modelfiles import ModelFile, model_digest
+from falaj.modelfiles import ModelFile, digest_of_files
 from falaj_policies import FileFact, ModelFact, Stage, StatementFact, evaluate
 
 if TYPE_CHECKING:
     from falaj_policies import Finding
 
-__all__ = ["ReadKey", "judge", "model_fact", "refuse", "statement_fact"]
+__all__ = ["ReadKey", "file_facts", "judge", "model_fact", "refuse", "statement_fact"]
 
 # (key name, key version) -> public key; raises a FalajError when it cannot be had.
 ReadKey = Callable[[str, int], PublicKey]
@@ -54,6 +54,11 @@ def statement_fact(envelope_json: str | None, read_key: ReadKey) -> StatementFac
     )
 
 
+def file_facts(files: Iterable[ModelFile]) -> tuple[FileFact, ...]:
+    """The files as the rules see them."""
+    return tuple(FileFact(file.name, file.size, file.sha256, file.format) for file in files)
+
+
 def model_fact(
     *,
     name: str,
@@ -65,12 +70,12 @@ def model_fact(
     read_key: ReadKey,
 ) -> ModelFact:
     """The facts of a model whose bytes are at hand. `signature` and `approval` are DSSE envelopes as JSON, or None."""
-    facts = tuple(FileFact(file.name, file.size, file.sha256, file.format) for file in files)
+    files = tuple(files)
     return ModelFact(
         name=name,
         version=version,
-        digest=model_digest((file.name, file.size, file.sha256) for file in facts),
-        files=facts,
+        digest=digest_of_files(files),
+        files=file_facts(files),
         expected=expected,
         signature=statement_fact(signature, read_key),
         approval=statement_fact(approval, read_key),

@@ -12,7 +12,7 @@ from typing import Any
 
 import urllib3
 
-from falaj.errors import Forbidden, NotFound, NotLoggedIn, ServiceError, Unreachable
+from falaj.errors import Forbidden, NotFound, NotLoggedIn, ServiceError, TooLarge, Unreachable
 
 __all__ = ["Http", "client_context"]
 
@@ -88,7 +88,7 @@ class Http:
                 for chunk in _chunks(response, self.what):
                     written += len(chunk)
                     if written > limit:
-                        raise ServiceError(f"{self.what} sent more than {limit} bytes")
+                        raise TooLarge(f"{self.what} sent more than {limit} bytes")
                     stream.write(chunk)
         finally:
             response.release_conn()
@@ -155,7 +155,7 @@ def _bounded(response: urllib3.BaseHTTPResponse, limit: int, what: str) -> bytes
     for chunk in _chunks(response, what):
         size += len(chunk)
         if size > limit:
-            raise ServiceError(f"{what} sent more than {limit} bytes")
+            raise TooLarge(f"{what} sent more than {limit} bytes")
         parts.append(chunk)
     return b"".join(parts)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from falaj.errors import UsageError
 from falaj.http import Http
-from falaj.modelfiles import model_digest, read_model
+from falaj.modelfiles import digest_of_files, read_model
 from falaj.registry import Registry
 
 __all__ = ["JOB_FILE", "METADATA_FILE", "Job", "job"]
@@ -53,7 +53,7 @@ class Job:
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"version": 1, "features": list(features)}, indent=2) + "\n"
             (folder / METADATA_FILE).write_text(text, encoding="utf-8")
-        digest = model_digest((file.name, file.size, file.sha256) for file in read_model(folder))
+        digest = digest_of_files(read_model(folder))
         self._registry.upload_model(self.run_id, folder)
         self._registry.log(self.run_id, metrics=metrics, tags={"falaj.digest": digest})
         return digest

@@ -7,6 +7,7 @@ form, so that anyone can recompute it with nothing but a JSON writer and SHA-256
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import stat
 from collections.abc import Iterable
@@ -16,7 +17,15 @@ from pathlib import Path
 from falaj.canonical import digest_of
 from falaj.errors import UsageError
 
-__all__ = ["MAX_FILES", "MAX_FILE_BYTES", "MAX_MODEL_BYTES", "ModelFile", "model_digest", "read_model"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_FILE_BYTES",
+    "MAX_MODEL_BYTES",
+    "ModelFile",
+    "digest_of_files",
+    "model_digest",
+    "read_model",
+]
 
 MAX_FILES = 1000
 MAX_FILE_BYTES = 2 * 1024**3
@@ -39,8 +48,13 @@ def model_digest(files: Iterable[tuple[str, int, str]]) -> str:
     return digest_of(sorted([name, size, sha256] for name, size, sha256 in files))
 
 
+def digest_of_files(files: Iterable[ModelFile]) -> str:
+    """`model_digest` of files that were read."""
+    return model_digest((file.name, file.size, file.sha256) for file in files)
+
+
 def read_model(directory: Path) -> tuple[ModelFile, ...]:
-    """Every file below `directory`, sorted by name, read once.
+    """Every file below `directory`, sorted by name, read through once.
 
     Raises UsageError: no such directory, no file in it, a link or device in it, more or larger than the limits.
     """
@@ -51,7 +65,7 @@ def read_model(directory: Path) -> tuple[ModelFile, ...]:
     files: list[ModelFile] = []
     total = 0
     for path in sorted(_walk(directory)):
-        content = _read(path)
+        content = _map(path)
         total += len(content)
         if len(files) >= MAX_FILES or total > MAX_MODEL_BYTES:
             raise UsageError(f"the model in {directory} has more than {MAX_FILES} files or {MAX_MODEL_BYTES >> 30} GiB")
@@ -72,7 +86,8 @@ def _walk(directory: Path) -> Iterable[Path]:
             yield Path(root, name)
 
 
-def _read(path: Path) -> bytes:
+def _map(path: Path) -> memoryview:
+    """The file's bytes as the system pages them in, not as a copy in memory."""
     # O_NOFOLLOW and the check on the open descriptor: nothing can be swapped between looking and reading.
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -84,4 +99,9 @@ def _read(path: Path) -> bytes:
             raise UsageError(f"{path} is not a plain file")
         if status.st_size > MAX_FILE_BYTES:
             raise UsageError(f"{path} has more than {MAX_FILE_BYTES >> 30} GiB")
-        return stream.read()
+        if status.st_size == 0:
+            return memoryview(b"")
+        try:
+            return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from None

@@ -7,13 +7,14 @@ door, in a training job and in the replica.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from falaj.errors import NotFound, ServiceError, UsageError
+from falaj.errors import ModelProblem, NotFound, ServiceError, TooLarge, UsageError
 from falaj.http import Http
 from falaj.modelfiles import MAX_FILE_BYTES, MAX_FILES, MAX_MODEL_BYTES
 from falaj.models import ModelVersion
@@ -22,6 +23,7 @@ __all__ = ["MODEL_PATH", "Registry"]
 
 MODEL_PATH: Final = "model"
 _API = "api/2.0/mlflow"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _ARTIFACTS = "api/2.0/mlflow-artifacts/artifacts"
 
 
@@ -101,13 +103,14 @@ class Registry:
             if path.is_file():
                 self.upload(run_id, f"{MODEL_PATH}/{path.relative_to(directory).as_posix()}", path.read_bytes())
 
-    def download_model(self, run_id: str, target: Path) -> None:
+    def download_model(self, run_id: str, target: Path, max_bytes: int = MAX_MODEL_BYTES) -> None:
         """Fetches the run's model into `target`, which must be empty. What is fetched is not trusted: judge its digest.
 
-        Raises NotFound: the run logged no model; ServiceError: names that leave `target`, too many or too large files.
+        Raises NotFound: the run logged no model; ModelProblem: names that leave `target` or cannot be there together,
+        too many files, more than `max_bytes` in all.
         """
         base = self._artifact_base(run_id)
-        left, count = MAX_MODEL_BYTES, 0
+        left, count = max_bytes, 0
         folders = [MODEL_PATH]
         while folders:
             folder = folders.pop()
@@ -116,16 +119,19 @@ class Registry:
                 inner = name.removeprefix(f"{MODEL_PATH}/")
                 parts = inner.split("/")
                 if inner == name or any(part in {"", ".", ".."} or "\\" in part or "\0" in part for part in parts):
-                    raise ServiceError(f"the registry lists a file with an unsafe name: {name!r}")
+                    raise ModelProblem(f"the registry lists a file with an unsafe name: {name[:200]!r}", rule="SUP-07")
                 count += 1
                 if count > MAX_FILES:
-                    raise ServiceError(f"the model has more than {MAX_FILES} files")
+                    raise ModelProblem(f"the model has more than {MAX_FILES} files", rule="SUP-07")
                 if entry.get("is_dir"):
                     folders.append(name)
                     continue
-                left -= self._download(
-                    f"{_ARTIFACTS}/{base}/{name}", target.joinpath(*parts), min(left, MAX_FILE_BYTES)
-                )
+                limit = min(left, MAX_FILE_BYTES)
+                try:
+                    left -= self._download(f"{_ARTIFACTS}/{base}/{name}", target.joinpath(*parts), limit)
+                except TooLarge:
+                    message = f"the model has more than {max_bytes} bytes, or a file more than {MAX_FILE_BYTES}"
+                    raise ModelProblem(message, rule="SUP-01") from None
         if count == 0:
             raise NotFound(f"the run {run_id} logged no model", status=404)
 
@@ -134,18 +140,22 @@ class Registry:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._http.download(source, path, limit=limit)
             return path.stat().st_size
-        except OSError as error:
-            # A name listed twice, one that is a file and a folder, one too long, or no room left.
-            raise ServiceError(f"a file of the model cannot be stored here: {error.strerror or error}") from None
+        except (OSError, ValueError) as error:
+            # A name listed twice, one that is a file and a folder, one too long, one that no name can be; or no room.
+            rule = "SUP-01" if getattr(error, "errno", None) in _NO_ROOM else "SUP-07"
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise ModelProblem(f"a file of the model cannot be stored here: {reason}", rule=rule) from None
 
     def _artifact_base(self, run_id: str) -> str:
         uri = str(self.get_run(run_id)["info"].get("artifact_uri", ""))
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            parts = urlsplit("")
         path = parts.path.strip("/")
         if parts.scheme != "mlflow-artifacts" or not path or ".." in path.split("/"):
-            raise ServiceError(
-                f"the registry does not serve the files of run {run_id} itself (artifact URI {uri[:100]!r})"
-            )
+            message = f"the registry does not serve the files of run {run_id} itself (artifact URI {uri[:100]!r})"
+            raise ModelProblem(message, rule="SUP-01")
         return path
 
     # Versions

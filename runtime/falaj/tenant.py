@@ -21,7 +21,7 @@ from falaj.dsse import Envelope, make_statement, seal
 from falaj.errors import FalajError, NotFound, StatementError, TrainingFailed, UsageError
 from falaj.gate import judge, model_fact, refuse
 from falaj.home import credentials_folder
-from falaj.modelfiles import model_digest, read_model
+from falaj.modelfiles import digest_of_files, read_model
 from falaj.models import Deployment, Evaluation, ModelVersion, SignedModel
 from falaj.package import Package, build
 from falaj.session import Session
@@ -176,7 +176,7 @@ class Tenant:
         with tempfile.TemporaryDirectory(prefix="falaj-") as folder:
             self._session.registry.download_model(known.id, Path(folder))
             files = read_model(Path(folder))
-        digest = model_digest((file.name, file.size, file.sha256) for file in files)
+        digest = digest_of_files(files)
         if known.digest != digest and (check or known.digest):
             logged = known.digest or "no model"
             raise UsageError(f"the files of run {known.id} are {digest}, its job logged {logged}: train again")

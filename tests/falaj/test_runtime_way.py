@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 
 from falaj.audit.record import verify
-from falaj.errors import Forbidden, GateRefused, NotFound, NotLoggedIn, ServiceError, TrainingFailed, UsageError
+from falaj.errors import (
+    Forbidden,
+    GateRefused,
+    ModelProblem,
+    NotFound,
+    NotLoggedIn,
+    ServiceError,
+    TrainingFailed,
+    UsageError,
+)
 from falaj.models import SignedModel
 from falaj.package import build
+from falaj.registry import Registry
 from falaj.serving.replica import Replica
 from falaj.training import job_of
 
@@ -505,7 +515,7 @@ def test_wrong_values_are_refused_by_the_replica(world: Any, approved: Callable[
 def test_names_that_leave_the_folder_are_not_fetched(world: Any, tmp_path: Path, name: str) -> None:
     run = world.add_run({"model.onnx": b"x"})
     world._mlflow_artifacts_list = lambda q: (200, {"files": [{"path": name}]})
-    with pytest.raises(ServiceError, match="unsafe name"):
+    with pytest.raises(ModelProblem, match="unsafe name"):
         world.registry().download_model(run, tmp_path / "target")
     assert not (tmp_path / "evil").exists()
 
@@ -513,8 +523,51 @@ def test_names_that_leave_the_folder_are_not_fetched(world: Any, tmp_path: Path,
 def test_a_name_listed_twice_is_a_clear_error(world: Any, tmp_path: Path) -> None:
     run = world.add_run({"model.onnx": b"x"})
     world._mlflow_artifacts_list = lambda q: (200, {"files": [{"path": "model/model.onnx"}] * 2})
-    with pytest.raises(ServiceError, match="cannot be stored"):
+    with pytest.raises(ModelProblem, match="cannot be stored"):
         world.registry().download_model(run, tmp_path / "target")
+
+
+def test_nothing_is_fetched_for_what_is_not_signed_and_approved(
+    world: Any, onnx_file: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = world.tenant("alice")
+    run = world.add_run({"model.onnx": onnx_file()})
+    unapproved = alice.register(alice.sign(run), "credit")
+    unsigned = alice.register(SignedModel(run, unapproved.digest, ""), "other")
+    fetched: list[str] = []
+    monkeypatch.setattr(Registry, "download_model", lambda self, run_id, *_: fetched.append(run_id))
+    assert refused(world, unapproved) == ("CHG-01",)
+    assert refused(world, unsigned) == ("SUP-01", "CHG-01")
+    assert fetched == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "rule"),
+    [
+        (["model/../x"], "SUP-07"),
+        (["model/model.onnx"] * 2, "SUP-07"),
+        (["model/model.onnx", "model/model.onnx/x"], "SUP-07"),
+        (["model/" + "x" * 300], "SUP-07"),
+        ([f"model/{number}" for number in range(3)], "SUP-07"),
+        (["model/model.onnx", "model/falaj.json"], "SUP-01"),
+    ],
+    ids=["unsafe", "twice", "file and folder", "too long", "too many", "too large"],
+)
+def test_files_that_cannot_be_taken_are_refused_for_good(
+    world: Any, approved: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, paths: list[str], rule: str
+) -> None:
+    """By a rule, recorded, and withdrawn: not tried again as if something were down."""
+    version = approved()
+    monkeypatch.setattr("falaj.registry.MAX_FILES", 2)
+    if rule == "SUP-01":
+        world.replica._loader._max_bytes = 100
+    for path in paths:
+        world.artifacts[f"1/{version.run_id}/artifacts/{path}"] = b"x" * 101
+    world._mlflow_artifacts_list = lambda q: (200, {"files": [{"path": path} for path in paths]})
+    assert refused(world, version) == (rule,)
+    assert world.config_maps["serving"]["data"] == {}
+    (record,) = [r for r in world.tenant("omar").audit_records() if r["action"] == "serving.refused"]
+    assert record["detail"]["rules"] == [rule]
 
 
 def test_an_expired_token_asks_for_a_new_login(world: Any) -> None:

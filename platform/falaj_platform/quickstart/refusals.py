@@ -9,7 +9,7 @@ from pathlib import Path
 
 from falaj import Tenant
 from falaj.errors import GateRefused
-from falaj.modelfiles import model_digest, read_model
+from falaj.modelfiles import digest_of_files, read_model
 from falaj.models import ModelVersion, SignedModel
 from falaj_platform.errors import QuickstartError
 from falaj_platform.quickstart.model import MODEL, People
@@ -116,6 +116,6 @@ def _logged(
         registry.download_model(good.run_id, Path(folder))
         change(Path(folder))
         registry.upload_model(run_id, Path(folder))
-        digest = model_digest((file.name, file.size, file.sha256) for file in read_model(Path(folder)))
+        digest = digest_of_files(read_model(Path(folder)))
     registry.end_run(run_id, "FINISHED")
     return registry.create_version(name, run_id, {"falaj.digest": digest, **tags})

@@ -15,6 +15,8 @@ __all__ = ["Serving", "ServingArgs"]
 
 NAME = "serving"
 PORT = 8080
+# Below what the pod has: its volume holds a model once, its memory up to four times while one replaces another.
+MAX_MODEL_BYTES = 160 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,8 @@ class Serving(pulumi.ComponentResource):
                                 "HOME": "/tmp",  # noqa: S108 - a mount in the pod
                                 "FALAJ_NAMESPACE": args.namespace,
                                 "FALAJ_CONNECTION": "/etc/falaj/connection.json",
+                                "FALAJ_MAX_MODEL_BYTES": str(MAX_MODEL_BYTES),
+                                "TMPDIR": "/var/lib/falaj",
                             },
                             mounts={
                                 "api-token": pods.API_TOKEN_PATH,

@@ -9,6 +9,8 @@ Environment
     FALAJ_PORT         port to listen on, all addresses (default 8080)
     FALAJ_POLL         seconds between two looks at the desired state (default 1)
     FALAJ_THREADS      threads of ONNX Runtime for one request (default 1)
+    FALAJ_MAX_MODEL_BYTES  the largest model that is fetched (default 160 MiB). While one replaces another, memory
+                       holds up to four times that beside 256 MiB, TMPDIR once
     TMPDIR             scratch for models while they are verified, an emptyDir (default /tmp)
 Files
     /var/run/secrets/kubernetes.io/serviceaccount/{token,ca.crt}: its own identity, the token for the API server's
@@ -49,6 +51,7 @@ from falaj.vault import Vault, ca_file
 __all__ = ["main"]
 
 _FLUSH_SECONDS = 10.0
+_MAX_MODEL_BYTES = 160 * 1024 * 1024
 
 
 def build(environment: Mapping[str, str], scratch: Path) -> tuple[Replica, Tally, Server]:
@@ -78,7 +81,13 @@ def build(environment: Mapping[str, str], scratch: Path) -> tuple[Replica, Tally
         audit().append(action, subject, detail)
 
     registry = Registry(Http(services.mlflow.internal_url, what="MLflow", timeout=60.0))
-    loader = Loader(registry, vault.public_key, scratch, threads=_number(environment, "FALAJ_THREADS", 1))
+    loader = Loader(
+        registry,
+        vault.public_key,
+        scratch,
+        threads=_number(environment, "FALAJ_THREADS", 1),
+        max_bytes=_number(environment, "FALAJ_MAX_MODEL_BYTES", _MAX_MODEL_BYTES),
+    )
     replica = Replica(
         lambda: kube.config_map(namespace, CONFIG_MAP),
         loader,
