@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from falaj.errors import GateRefused, NotFound, ServiceError
@@ -38,8 +38,10 @@ class Serving:
         """The replica's own account: observed, desired, served, refused, problem."""
         return dict(self._http.json("GET", "v1/status"))
 
-    def deploy(self, version: ModelVersion, timeout: float) -> bool:
+    def deploy(self, version: ModelVersion, timeout: float, asking: Callable[[], None]) -> bool:
         """Asks for `version` and waits for the replica's verdict; False when it was served already.
+
+        `asking` is called before anything is changed; what it raises ends it there.
 
         A refused version is withdrawn: what was wanted before is wanted again, so that a restart of the replica does
         not leave the tenant with nothing. Raises GateRefused with the replica's findings; ServiceError: no verdict in
@@ -49,6 +51,7 @@ class Serving:
         wanted = {"model": version.name, "version": version.version, "digest": version.digest}
         if desired_of(before) == wanted and _is(self.status().get("served"), wanted):
             return False
+        asking()
         after = self._set(wanted, str(before["metadata"]["resourceVersion"]))
         try:
             self._await(wanted, after, timeout)

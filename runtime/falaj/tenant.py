@@ -267,9 +267,11 @@ class Tenant:
         found = self._session.registry.version(name, version)
         if check:
             refuse(judge(self._fact(found), Stage.DEPLOY), "deploy gate")
-        changed = self._serving.deploy(found, timeout)
+        detail = {"model": name, "version": version}
+        # Asking is on record even if whoever asks does not live to see the verdict.
+        changed = self._serving.deploy(found, timeout, lambda: self._record("model.deploy-asked", found.digest, detail))
         if changed:
-            self._record("model.deployed", found.digest, {"model": name, "version": version})
+            self._record("model.deployed", found.digest, detail)
         return Deployment(name, version, found.digest, changed)
 
     def rollback(self, name: str, *, timeout: float = 120.0) -> Deployment:

@@ -80,6 +80,8 @@ class Vault:
         if data.get("type") != "ecdsa-p256" or not isinstance(entry, dict) or not entry.get("public_key"):
             raise StatementError(f"the vault has no version {version} of a P-256 key {key!r}")
         copied = data.get("exportable") is not False or data.get("allow_plaintext_backup") is not False
+        # Whoever brought a key in from outside had it, and may have it still.
+        copied = copied or data.get("imported_key") not in (None, False)
         return PublicKey(pem=str(entry["public_key"]), exportable=copied)
 
     def read_secret(self, path: str) -> dict[str, str]:
@@ -114,7 +116,9 @@ class Vault:
                 return self._client
             import hvac
 
-            client = hvac.Client(url=self._url, verify=str(self._ca), timeout=10)
+            # This is one member and no other: where these are None, hvac takes the token of VAULT_TOKEN or
+            # ~/.vault-token and the certificate that VAULT_CLIENT_CERT named when it was imported.
+            client = hvac.Client(url=self._url, token="", cert=(), verify=str(self._ca), timeout=10)
             client.session.trust_env = False
             try:
                 answer = client.auth.kubernetes.login(

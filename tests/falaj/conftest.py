@@ -129,6 +129,8 @@ class World:
         self.config_maps: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.exportable: set[str] = set()
+        self.imported: set[str] = set()
+        self.vault_tokens: list[str | None] = []
         self.tokens: dict[str, str] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.artifacts: dict[str, bytes] = {}
@@ -336,6 +338,7 @@ class World:
             return error.code, error.read()
 
     def vault(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
+        self.vault_tokens.append(headers.get("X-Vault-Token"))
         if path == "/auth/kubernetes/login":
             user = self.tokens.get(body["jwt"], "")
             if body["role"] != f"tenant-demo-{user.rsplit(':', 1)[-1]}":
@@ -364,6 +367,7 @@ class World:
                     "type": "ecdsa-p256",
                     "exportable": match[1] in self.exportable,
                     "allow_plaintext_backup": False,
+                    "imported_key": match[1] in self.imported,
                     "keys": {"1": {"public_key": pem.decode()}},
                 }
             }

@@ -247,6 +247,27 @@ def test_a_wrong_page_is_refused(world: Any, after: str) -> None:
     assert call(world.audit_port, "GET", f"/v1/records?after={after}", world.token("alice"))[0] == 400
 
 
+def test_it_is_not_healthy_when_it_cannot_write(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that its probe has it restarted: only that finds out what is on disk."""
+    token = world.token("alice")
+    body = json.dumps({"id": "0" * 32, "action": "a.b", "subject": "", "detail": {}}).encode()
+    assert call(world.audit_port, "GET", "/healthz", None) == (200, b'{"status":"ok"}')
+
+    def fail(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("falaj.audit.store.os.fsync", fail)
+        patched.setattr("falaj.audit.store.os.ftruncate", fail)
+        assert call(world.audit_port, "POST", "/v1/records", token, body)[0] == 503
+    assert call(world.audit_port, "GET", "/healthz", None)[0] == 503
+
+
+def test_a_closed_log_is_not_healthy(world: Any) -> None:
+    world.store.close()
+    assert call(world.audit_port, "GET", "/healthz", None)[0] == 503
+
+
 def test_unknown_routes(world: Any) -> None:
     assert call(world.audit_port, "GET", "/healthz", None)[0] == 200
     assert call(world.audit_port, "GET", "/v1/nothing", world.token("alice"))[0] == 404

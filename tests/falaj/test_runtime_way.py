@@ -27,6 +27,7 @@ from falaj.registry import Registry
 from falaj.serving.replica import Replica
 from falaj.training import job_of
 
+NAMESPACE = "tenant-demo"
 TRAIN = """
 import shutil, falaj
 job = falaj.job()
@@ -110,12 +111,22 @@ def test_the_whole_way(world: Any, tmp_path: Path, onnx_file: Callable[..., byte
         ("lead", "model.signed"),
         ("alice", "model.registered"),
         ("bob", "model.approved"),
+        ("omar", "model.deploy-asked"),
         ("serving", "serving.loaded"),
         ("omar", "model.deployed"),
         ("serving", "serving.inferences"),
     ]
     assert records[-1]["detail"] == {"requests": 2, "rows": 3, "errors": 0, "decisions": {"label=0": 1, "label=1": 2}}
     assert verify(alice.session.audit.lines()).ok
+
+
+def test_a_deployment_that_cannot_be_recorded_is_not_asked_for(world: Any, approved: Callable[..., Any]) -> None:
+    version = approved()
+    omar = world.tenant("omar")
+    world.store.close()
+    with pytest.raises(ServiceError, match="503"):
+        omar.deploy("credit", version.version)
+    assert world.config_maps["serving"]["data"] == {}
 
 
 def test_rollback_goes_back_one_version_at_a_time(world: Any, approved: Callable[..., Any]) -> None:
@@ -206,6 +217,26 @@ def test_a_key_that_could_have_been_copied_is_refused(world: Any, approved: Call
     version = approved()
     world.exportable.add("sign-alice")
     assert refused(world, version) == ("CRY-05",)
+
+
+def test_a_key_that_was_brought_in_is_refused(world: Any, approved: Callable[..., Any]) -> None:
+    version = approved()
+    world.imported.add("approve-bob")
+    assert refused(world, version) == ("CRY-05",)
+
+
+def test_the_vault_knows_a_member_by_their_own_login_only(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hvac finds around it, a token or the platform engineer's certificate, is not the member's."""
+    monkeypatch.setenv("VAULT_TOKEN", "somebody-elses")
+    monkeypatch.setenv("VAULT_ADDR", "https://127.0.0.1:1")
+    # As it is when hvac is first imported while VAULT_CLIENT_CERT is set: such a file would have to be read.
+    monkeypatch.setattr("hvac.v1.VAULT_CLIENT_CERT", str(tmp_path / "none.crt"))
+    monkeypatch.setattr("hvac.v1.VAULT_CLIENT_KEY", str(tmp_path / "none.key"))
+    vault = world.tenant("alice").session.vault
+    assert vault.public_key("sign-alice", 1).exportable is False
+    assert world.vault_tokens == [None, f"vault-system:serviceaccount:{NAMESPACE}:alice"]
 
 
 def test_a_refused_version_is_withdrawn_and_the_old_one_goes_on(

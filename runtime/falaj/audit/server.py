@@ -54,7 +54,8 @@ class AuditService:
     def handle(self, request: Request) -> Answer:
         route = (request.method, request.path)
         if route == ("GET", "/healthz"):
-            return Answer({"status": "ok"})
+            problem = self._store.problem
+            return Answer({"status": problem or "ok"}, 503 if problem else 200)
         actor = self._actor(request.headers.get("x-falaj-token", ""))
         if route == ("POST", "/v1/records"):
             return self._append(actor, request)

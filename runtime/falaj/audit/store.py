@@ -66,6 +66,11 @@ class Store:
     def head(self) -> Record | None:
         return self._last
 
+    @property
+    def problem(self) -> str:
+        """Why nothing more is appended; empty while it is."""
+        return self._broken
+
     def append(self, actor: str, entry: Entry) -> Record:
         """The record of `entry`, on disk. The same (actor, id) again is the record there already is.
 
