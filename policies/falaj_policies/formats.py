@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pickletools
+import re
 import struct
 from enum import StrEnum
 from typing import Final
@@ -20,6 +21,11 @@ __all__ = ["METADATA", "WEIGHTS", "Format", "sniff"]
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _MAX_METADATA = 4 * 1024 * 1024
 _MAX_OPCODES = 200_000
+# Importing a module by name runs it, and calling what was imported runs that. An import written as two lines is one
+# only if they are names, or every text that begins with the opcode's letter would be.
+_EXECUTING: Final = frozenset({"STACK_GLOBAL", "REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD", "EXT1", "EXT2", "EXT4"})
+_IMPORTING: Final = frozenset({"GLOBAL", "INST"})
+_IMPORT: Final = re.compile(r"[\w.]+ [\w.]+")
 _DTYPE_BYTES: Final = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
     "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
@@ -95,13 +101,16 @@ def sniff(name: str, content: bytes | memoryview) -> Format:
 
 
 def _is_pickle(content: bytes | memoryview) -> bool:
-    """Whether the bytes up to a STOP opcode are a pickle: what follows it does not keep it from being loaded.
+    """Whether the bytes up to a STOP opcode are a pickle, or whether loading them would run something before it fails:
+    what is executed is executed, whether or not a STOP follows.
 
     Only as far as metadata may go: what is longer is refused by its size anyway.
     """
     try:
-        for number, _ in enumerate(pickletools.genops(bytes(content[:_MAX_METADATA]))):
-            if number > _MAX_OPCODES:
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(bytes(content[:_MAX_METADATA]))):
+            if number > _MAX_OPCODES or opcode.name in _EXECUTING:
+                return True
+            if opcode.name in _IMPORTING and _IMPORT.fullmatch(str(argument)):
                 return True
     except Exception:  # noqa: BLE001 - any complaint of the disassembler means that it is no pickle
         return False

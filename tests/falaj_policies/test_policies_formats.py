@@ -68,6 +68,43 @@ def test_a_pickle_with_something_after_it_is_still_a_pickle(protocol: int) -> No
     assert sniff("model.onnx", content + onnx_model().SerializeToString()) is Format.PICKLE
 
 
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("end", [b"", b"\xff", b"\nname: model\n"], ids=["cut off", "garbage", "yaml"])
+def test_a_pickle_without_its_end_is_still_a_pickle(protocol: int, end: bytes) -> None:
+    """It has run what it runs by the time its loading fails."""
+    content = pickle.dumps(Bomb(), protocol=protocol)
+    assert content.endswith(b".")
+    for name in ("model.yaml", "model.json", "model.onnx"):
+        assert sniff(name, content[:-1] + end) is Format.PICKLE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"ccode\nfunction\n", b"(iCode\nfunction\n", b"(S'x'\nccode\nfunction\n", b"(ccode\nfunction\nS'x'\no"],
+    ids=["global", "inst", "later", "obj"],
+)
+def test_what_only_imports_is_a_pickle(content: bytes) -> None:
+    assert sniff("model.yaml", content) is Format.PICKLE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: model\n",
+        "(a: 1)\n",
+        "c: 1\nd: 2\n",
+        "i: 1\n",
+        "cost: 1\nrate: 2\n",
+        "- 1\n- 2\n",
+        "import: a\nb: c\n",
+        "[1, 2]\n",
+    ],
+)
+def test_plain_yaml_is_no_pickle(text: str) -> None:
+    """A line that begins with an opcode's letter is not yet an import: the names in one have no colon and space."""
+    assert sniff("model.yaml", text.encode()) is Format.YAML
+
+
 def test_what_hides_a_pickle_is_refused() -> None:
     bomb = pickle.dumps(Bomb())
     torch = io.BytesIO()
