@@ -10,7 +10,7 @@ from typing import Any
 
 from falaj_engine import program as programs
 from falaj_engine import urn as urns
-from falaj_engine.deployment import Deployment
+from falaj_engine.deployment import Deployment, default_name
 from falaj_engine.events import Record
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import full_key, load_project, load_stack_file, text_of
@@ -105,7 +105,7 @@ def capture(
     states = {state.urn: state for state in snapshot.resources()}
     resources = []
     for state in states.values():
-        if state.is_provider and urns.name_of(state.urn).startswith("default"):
+        if state.is_provider and default_name(state.name):
             continue
         provider = states.get(state.provider.rsplit("::", 1)[0]) if state.provider else None
         resources.append(

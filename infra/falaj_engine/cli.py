@@ -26,6 +26,8 @@ def run(workspace: Workspace, operation: str, stack: str, *, as_json: bool) -> b
         "PULUMI_BACKEND_URL": f"file://{workspace.store.root}",
         "PULUMI_CONFIG_PASSPHRASE": find_passphrase(workspace.home),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # The program and the policy pack find the stacks' files there.
+        "FALAJ_HOME": str(workspace.home),
     }
     if workspace.kubeconfig:
         environment["KUBECONFIG"] = workspace.kubeconfig

@@ -6,6 +6,7 @@ the graph allows. What the program no longer registers is removed afterwards (fa
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from falaj_engine.provider import Difference, Operation, Provider
 from falaj_engine.providers import Providers
 from falaj_engine.snapshot import Snapshot
 from falaj_engine.state import ResourceState, now
-from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Props, secret
+from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Props
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +95,10 @@ class Deployment:
         self.admit()
         urn = urns.make(self.stack, self.project, goal.parent, goal.type, goal.name)
         with self._lock:
-            if urn in self._seen:
-                raise self.fail(StepError(f"{urns.short(urn)}: two resources of the program have the URN {urn}"))
+            twice = urn in self._seen
             self._seen.add(urn)
+        if twice:
+            raise self.fail(StepError(f"{urns.short(urn)}: two resources of the program have the URN {urn}"))
         old = self._find_old(urn, goal.aliases)
         try:
             if goal.type.startswith("pulumi:providers:"):
@@ -129,7 +131,7 @@ class Deployment:
                     live = provider.read(self._operation(goal, urn, "read"), id, goal.inputs, {})
                     if live is None:
                         raise StepError(f"{urns.short(urn)}: {id!r} does not exist")
-                    state = replace(state, id=live.id, outputs=self._secretive(goal, live.outputs))
+                    state = replace(state, id=live.id).with_outputs(live.outputs)
             self.snapshot.commit(done=old, new=state)
             return state
         except EngineError as error:
@@ -208,12 +210,11 @@ class Deployment:
             self._state(goal, urn, reference),
             id=old.id,
             inputs=checked,
-            outputs=self._secretive(goal, old.outputs),
             created=old.created,
             modified=old.modified,
             import_id=old.import_id,
             extra=old.extra,
-        )
+        ).with_outputs(old.outputs)
         if difference.changed or old.init_errors or interrupted:
             return self._update(goal, provider, Step("update", urn, old, state, difference.paths))
         with self._step(Step("same", urn, old, replace(state, inputs=old.inputs))) as step:
@@ -269,7 +270,7 @@ class Deployment:
                 state = replace(state, id=error.id, outputs=error.outputs, init_errors=tuple(error.reasons))
             elif live is not None:
                 state = replace(state, id=live.id, outputs=live.outputs)
-            state = replace(state, outputs=self._secretive(goal, state.outputs), modified=now())
+            state = replace(state, modified=now()).with_outputs(state.outputs)
             superseded = (
                 () if done is None or step.op == "create" or done.pending_replacement or done.external else (done,)
             )
@@ -301,7 +302,7 @@ class Deployment:
                     self.snapshot.commit(token=token)
                 raise
             errors = () if error is None else tuple(error.reasons)
-            state = replace(state, outputs=self._secretive(goal, outputs), modified=now(), init_errors=errors)
+            state = replace(state, modified=now(), init_errors=errors).with_outputs(outputs)
             self.snapshot.commit(token=token, done=old, new=state)
             self.explain(state.urn)
             if error is not None:
@@ -437,11 +438,6 @@ class Deployment:
             cancelled=self.cancelled,
         )
 
-    @staticmethod
-    def _secretive(goal: Goal, outputs: Props) -> Props:
-        names = set(goal.additional_secret_outputs) & outputs.keys()
-        return {key: secret(value) if key in names else value for key, value in outputs.items()} if names else outputs
-
     @contextmanager
     def _step(self, step: Step) -> Iterator[Step]:
         timer = Timer()
@@ -456,7 +452,12 @@ class Deployment:
 
 def is_default(reference: str) -> bool:
     """True for the reference of a provider the engine made by itself."""
-    return bool(reference) and urns.name_of(reference.rsplit("::", 1)[0]).startswith("default")
+    return bool(reference) and default_name(urns.name_of(reference.rsplit("::", 1)[0]))
+
+
+def default_name(name: str) -> bool:
+    """True for what the engine calls its providers: `default`, `default_4_34_2`. Others are the program's."""
+    return re.fullmatch(r"default(_v?\d.*)?", name) is not None
 
 
 def _timeout(timeouts: Mapping[str, Any], kind: str) -> float | None:

@@ -50,9 +50,8 @@ def _one(deployment: Deployment, state: ResourceState) -> None:
     else:
         inputs = state.inputs if live.inputs is None else live.inputs
         paths = tuple(diffs.differences(state.inputs, inputs))
-        after = replace(
-            state, inputs=inputs, outputs=live.outputs, init_errors=(), modified=now() if paths else state.modified
-        )
+        # What did not become ready is still to be waited for: reading does not tell that, so its reasons stay.
+        after = replace(state, inputs=inputs, modified=now() if paths else state.modified).with_outputs(live.outputs)
         deployment.snapshot.commit(changed=[(state, after)])
         step = Step("update" if paths else "same", state.urn, state, after, paths)
     deployment.record.finished(step, timer.seconds)
@@ -89,7 +88,7 @@ def _recover(deployment: Deployment) -> None:
             live = deployment.providers.for_state(state).recover(_operation(deployment, state), pending)
             known = any(entry.urn == urn and not entry.delete for entry in deployment.snapshot.resources())
             if live is not None and not known:
-                deployment.snapshot.commit(found=replace(state, id=live.id, outputs=live.outputs))
+                deployment.snapshot.commit(found=replace(state, id=live.id).with_outputs(live.outputs))
         deployment.explain(urn)
 
 

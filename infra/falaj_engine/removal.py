@@ -125,7 +125,7 @@ def _recover(deployment: Deployment) -> None:
             current = deployment.snapshot.current(urn)
             if live is not None and (current is None or current.id != live.id):
                 # Into the state first: should this run be cut off as well, the next one knows of the object.
-                found = replace(state, id=live.id, outputs=live.outputs, delete=True, protect=False)
+                found = replace(state, id=live.id, delete=True, protect=False).with_outputs(live.outputs)
                 deployment.snapshot.commit(found=found)
                 _delete(deployment, found, set())
         deployment.explain(urn)

@@ -8,7 +8,7 @@ from falaj_engine import urn as urns
 from falaj_engine.errors import StepError
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.provider import Live, Operation
-from falaj_engine.values import Props, has_secret
+from falaj_engine.values import Props, has_secret, resealed
 
 TYPE = "pulumi:pulumi:StackReference"
 
@@ -25,6 +25,6 @@ class StackReferences(NullProvider):
     def read(self, operation: Operation, id: str, inputs: Props, outputs: Props) -> Live | None:  # noqa: A002
         if operation.type != TYPE:
             raise StepError(f"{urns.short(operation.urn)}: the engine has no resource of that type")
-        found = self._outputs_of(id)
+        found: Props = resealed(self._outputs_of(id))
         names = sorted(key for key, value in found.items() if has_secret(value))
         return Live(id, {"name": id, "outputs": found, "secretOutputNames": names})

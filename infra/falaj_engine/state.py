@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from falaj_engine import urn as urns
-from falaj_engine.values import Props, checkpoint_json, from_checkpoint
+from falaj_engine.values import Props, checkpoint_json, from_checkpoint, secret
 
 # Keys of a checkpoint entry in the order the Pulumi CLI writes them, with the attribute and the value meaning "absent".
 _FIELDS: tuple[tuple[str, str], ...] = (
@@ -101,6 +101,11 @@ class ResourceState:
             found.add(self.provider.rsplit("::", 1)[0])
         found.discard("")
         return found
+
+    def with_outputs(self, outputs: Props) -> ResourceState:
+        """This state with these outputs; those the program named as additional secrets become secret."""
+        names = outputs.keys() & set(self.additional_secret_outputs)
+        return replace(self, outputs={**outputs, **{name: secret(outputs[name]) for name in names}})
 
     def renamed(self, renames: dict[str, str]) -> ResourceState:
         """This state with references to renamed resources brought up to date, or itself."""

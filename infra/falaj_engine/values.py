@@ -161,6 +161,15 @@ def reveal(item: Any) -> Any:
     return reveal(item.value) if isinstance(item, Secret) else item
 
 
+def resealed(item: Any) -> Any:
+    """The value with its secrets to be encrypted anew: what was read from another stack is not under this one's key."""
+    if isinstance(item, dict):
+        return {key: resealed(child) for key, child in item.items()}
+    if isinstance(item, list | tuple):
+        return [resealed(child) for child in item]
+    return Secret(resealed(item.value)) if isinstance(item, Secret) else item
+
+
 def mask(item: Any) -> Any:
     """The value fit to be shown: secrets as `[secret]`, unknowns as Pulumi's marker."""
     if isinstance(item, dict):

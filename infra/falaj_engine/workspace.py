@@ -167,13 +167,15 @@ class Workspace:
 
     def _run_program(self, deployment: Deployment, file: StackFile) -> None:
         texts, secret_keys = file.values(self.project.defaults, self._crypter(deployment.stack).decrypt)
-        programs.run(
-            programs.Program(
-                self.project.name, deployment.stack, self.project.root, self.project.main, texts, tuple(secret_keys)
-            ),
-            deployment,
-        )
-        remove_rest(deployment)
+        # The providers of dynamic resources that are to be deleted are imported from beside the program as well.
+        with programs.importing_from(self.project.main):
+            programs.run(
+                programs.Program(
+                    self.project.name, deployment.stack, self.project.root, self.project.main, texts, tuple(secret_keys)
+                ),
+                deployment,
+            )
+            remove_rest(deployment)
 
     def _operate(
         self,

@@ -147,7 +147,9 @@ c = cm("c", depends_on=[bad])
     assert result.error is not None
     assert result.error.exit_code == 1
     assert config_maps(namespace) == ["a"]
-    types = [entry["urn"].rsplit("::", 1)[1] for entry in cluster_space.workspace.export("dev")["deployment"]["resources"]]
+    types = [
+        entry["urn"].rsplit("::", 1)[1] for entry in cluster_space.workspace.export("dev")["deployment"]["resources"]
+    ]
     assert types == ["case-dev", "default_4_34_2", "a"] or set(types) >= {"case-dev", "a"}
 
 

@@ -18,7 +18,7 @@ from falaj_engine.values import open_json
 
 Object = dict[str, Any]
 
-_CONNECTIONS = 32
+_CONNECTIONS = 12
 _RETRIES = 5
 
 

@@ -117,9 +117,10 @@ def _unknown_metadata() -> dict[str, Any]:
 
 
 def outputs(live: Props, inputs: Props, manager: str, initial: str) -> Props:
-    """Outputs as pulumi-kubernetes records them."""
+    """Outputs as pulumi-kubernetes records them; a Secret's data is secret whoever put it there."""
     return {
         **secrets_like(live, inputs),
+        **({"data": secret(live["data"])} if live.get("kind") == "Secret" and "data" in live else {}),
         "__fieldManager": manager,
         "__initialApiVersion": initial,
         "__inputs": inputs,

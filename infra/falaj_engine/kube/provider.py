@@ -301,7 +301,9 @@ class KubernetesProvider:
         elif error.status in (401, 403) and error.reason in ("Unauthorized", "Forbidden"):
             remedy = f" (as the user of {os.environ.get('KUBECONFIG', 'the kubeconfig')})"
         message = " ".join(str(error).split())
-        return StepError(f"{urns.short(operation.urn)}: {what} failed: {message}{remedy}")
+        # A server that failed may have done the work before it did.
+        uncertain = error.status >= 500
+        return StepError(f"{urns.short(operation.urn)}: {what} failed: {message}{remedy}", uncertain=uncertain)
 
 
 def _cannot_tell(error: ApiError, operation: Operation) -> bool:

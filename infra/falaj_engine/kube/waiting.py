@@ -172,7 +172,7 @@ def pod_reason(pod: Mapping[str, Any]) -> str:
             detail = ended.get("message") or ended.get("reason") or ""
             return f"{entry['name']}: exit code {ended['exitCode']}: {detail}".rstrip(": ")
     for entry in status.get("containerStatuses") or ():
-        if not entry.get("ready") and entry.get("state", {}).get("running"):
+        if not entry.get("ready") and "running" in entry.get("state", {}):
             return f"{entry['name']}: running, not ready yet"
     return ""
 
