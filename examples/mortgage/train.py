@@ -56,7 +56,7 @@ def main() -> None:
     folder = Path("model")
     folder.mkdir(exist_ok=True)
     (folder / "model.onnx").write_bytes(onnx.SerializeToString())
-    print("model", job.log_model(folder, metrics=metrics, features=features))
+    print("model", job.log_model(folder, metrics=metrics, features=features, decisions=["label"]))
 
 
 if __name__ == "__main__":

@@ -41,17 +41,26 @@ class Job:
         self._registry.log(self.run_id, metrics=metrics)
 
     def log_model(
-        self, directory: str | Path, *, metrics: Mapping[str, float], features: Sequence[str] | None = None
+        self,
+        directory: str | Path,
+        *,
+        metrics: Mapping[str, float],
+        features: Sequence[str] | None = None,
+        decisions: Sequence[str] | None = None,
     ) -> str:
         """Stores the files below `directory` as this run's model and returns its digest (`sha256:<hex>`).
 
         `features` names the columns of the model's one input, in order, so that predictions can be asked for by name.
+        `decisions` names the outputs that are decisions, such as a classifier's label: how often each comes out is
+        recorded in the audit log. Other outputs are only counted.
         Raises UsageError: nothing there, or something that is not a plain file.
         """
         folder = Path(directory)
-        if features is not None:
+        given = {"features": features, "decisions": decisions}
+        described = {key: list(names) for key, names in given.items() if names is not None}
+        if described:
             folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"version": 1, "features": list(features)}, indent=2) + "\n"
+            text = json.dumps({"version": 1, **described}, indent=2) + "\n"
             (folder / METADATA_FILE).write_text(text, encoding="utf-8")
         digest = digest_of_files(read_model(folder))
         self._registry.upload_model(self.run_id, folder)

@@ -32,7 +32,7 @@ TRAIN = """
 import shutil, falaj
 job = falaj.job()
 print("training on", [path.name for path in job.data], "with", dict(job.params))
-job.log_model("out", metrics={"auc": 0.75}, features=["a", "b"])
+job.log_model("out", metrics={"auc": 0.75}, features=["a", "b"], decisions=["label"])
 """
 
 
@@ -599,6 +599,43 @@ def test_files_that_cannot_be_taken_are_refused_for_good(
     assert world.config_maps["serving"]["data"] == {}
     (record,) = [r for r in world.tenant("omar").audit_records() if r["action"] == "serving.refused"]
     assert record["detail"]["rules"] == [rule]
+
+
+def test_only_declared_decisions_are_recorded_by_value(world: Any, onnx_file: Callable[..., bytes]) -> None:
+    """An output that nobody declared could give a person's data back."""
+    alice, bob, omar = world.tenant("alice"), world.tenant("bob"), world.tenant("omar")
+    for described in (b'{"version":1,"features":["a","b"]}', b'{"version":1,"decisions":["score"]}'):
+        run = world.add_run({"model.onnx": onnx_file(), "falaj.json": described})
+        version = alice.register(alice.sign(run), "credit")
+        bob.approve("credit", version.version, digest=version.digest)
+        omar.deploy("credit", version.version)
+        alice.predict("credit", [[1, 2], [3, 4]])
+        world.tally.flush()
+        (record,) = (
+            record
+            for record in alice.audit_records()
+            if record["action"] == "serving.inferences" and record["subject"] == version.digest
+        )
+        assert record["detail"] == {"requests": 1, "rows": 2, "errors": 0, "decisions": {}}
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (b"[]", "no JSON object"),
+        (b'{"features": "a"}', "list of names `features`"),
+        (b'{"decisions": [1]}', "list of names `decisions`"),
+        (b'{"decisions": ["label", "verdict"]}', "no outputs: verdict"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(
+    world: Any, onnx_file: Callable[..., bytes], described: bytes, message: str
+) -> None:
+    alice, bob, omar = world.tenant("alice"), world.tenant("bob"), world.tenant("omar")
+    version = alice.register(alice.sign(world.add_run({"model.onnx": onnx_file(), "falaj.json": described})), "credit")
+    bob.approve("credit", version.version, digest=version.digest)
+    with pytest.raises(GateRefused, match=message):
+        omar.deploy("credit", version.version)
 
 
 def test_an_expired_token_asks_for_a_new_login(world: Any) -> None:

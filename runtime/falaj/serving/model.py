@@ -81,7 +81,14 @@ class Model:
             raise UnservableModel(f"ONNX Runtime cannot load it ({type(error).__name__})") from None
         self.inputs = tuple(_spec(item) for item in self._session.get_inputs())
         self.outputs = tuple(_spec(item) for item in self._session.get_outputs())
-        self.features = _features(files)
+        described = _description(files)
+        self.features = _names(described, "features")
+        self.decisions = frozenset(_names(described, "decisions"))
+        unknown = self.decisions - {spec.name for spec in self.outputs}
+        if unknown:
+            raise UnservableModel(
+                f"{METADATA_FILE} declares decisions that are no outputs: {', '.join(sorted(unknown))}"
+            )
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -149,17 +156,25 @@ def _spec(item: Any) -> TensorSpec:
     return TensorSpec(item.name, datatype, tuple(size if isinstance(size, int) else -1 for size in item.shape))
 
 
-def _features(files: Sequence[ModelFile]) -> tuple[str, ...]:
+def _description(files: Sequence[ModelFile]) -> Mapping[str, Any]:
+    """What the author said about the model; empty when nothing. Raises UnservableModel: it is no JSON object."""
     for file in files:
         if file.name == METADATA_FILE:
             try:
-                features = json.loads(_verified(file)).get("features") or ()
-                if isinstance(features, list) and all(isinstance(name, str) for name in features):
-                    return tuple(features)
-            except (ValueError, AttributeError):
-                pass
-            raise UnservableModel(f"{METADATA_FILE} does not have a list of column names `features`")
-    return ()
+                described = json.loads(_verified(file))
+            except (ValueError, RecursionError):
+                described = None
+            if not isinstance(described, dict):
+                raise UnservableModel(f"{METADATA_FILE} is no JSON object")
+            return described
+    return {}
+
+
+def _names(described: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = described.get(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UnservableModel(f"{METADATA_FILE} does not have a list of names `{key}`")
+    return tuple(names)
 
 
 def _array(spec: TensorSpec, tensor: Mapping[str, Any]) -> Any:

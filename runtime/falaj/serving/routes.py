@@ -66,7 +66,7 @@ class Routes:
         except HttpProblem:
             self._tally.count_error(model.digest)
             raise
-        self._tally.count(model.digest, rows, outputs)
+        self._tally.count(model.digest, rows, outputs, model.decisions)
         answer = {"model_name": model.name, "model_version": model.version, "outputs": outputs}
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             answer["id"] = body["id"][:256]

@@ -1,13 +1,15 @@
 """What was decided, counted: by model digest, how many requests, rows and errors, and how often each decision came out.
 
-No input and no row is kept (LOG-06). A decision is a value of an output of a whole-number, truth or text type.
+No input and no row is kept (LOG-06). A decision is a value of an output that the model's author declared as one, in
+`falaj.json`, and whose type is a whole number, a truth value or text: what is not declared could be anything, such as a
+row given back, so it is only counted.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -50,10 +52,11 @@ class Tally:
         """Requests answered since the start."""
         return self._total
 
-    def count(self, digest: str, rows: int, outputs: Sequence[Mapping[str, Any]]) -> None:
+    def count(self, digest: str, rows: int, outputs: Sequence[Mapping[str, Any]], decisions: Collection[str]) -> None:
+        """One request's `outputs`; those named in `decisions` are counted by value."""
         one = _Count(requests=1, rows=rows)
         for output in outputs:
-            if output["datatype"] in _DECISIONS:
+            if output["name"] in decisions and output["datatype"] in _DECISIONS:
                 one.decisions.update(f"{output['name']}={str(value)[:64]}" for value in output["data"])
         self._add(digest, one)
 
