@@ -1,4 +1,4 @@
-"""A login: who, of which tenant, at which API server, with which short-lived token. A file of mode 0600 each."""
+"""A login: who, of which tenant, at which API server, with which short-lived tokens. A file of mode 0600 each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z
 
 
 class Credentials(BaseModel):
-    """`ca` is PEM, `expires` RFC 3339. The token never shows in a repr."""
+    """`ca` is PEM, `expires` RFC 3339. `token` is for the API server and the vault, `audit_token` for the audit service
+    only. Neither ever shows in a repr."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +28,7 @@ class Credentials(BaseModel):
     kubernetes: Annotated[str, StringConstraints(pattern=r"^https://")]
     ca: str
     token: SecretStr
+    audit_token: SecretStr
     expires: datetime
 
     @property
@@ -35,7 +37,8 @@ class Credentials(BaseModel):
 
     def save(self, folder: Path) -> Path:
         path = folder / f"{self.tenant}-{self.member}.json"
-        data = self.model_dump(mode="json") | {"token": self.token.get_secret_value()}
+        secrets = {"token": self.token.get_secret_value(), "audit_token": self.audit_token.get_secret_value()}
+        data = self.model_dump(mode="json") | secrets
         import json
 
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

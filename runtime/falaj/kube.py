@@ -52,12 +52,17 @@ class Kube:
         ]
         return str(status["token"]), str(status["expirationTimestamp"])
 
-    def review_token(self, token: str) -> tuple[str, tuple[str, ...]] | None:
-        """Whose token it is (user name, groups), or None if the API server does not know it."""
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    def review_token(self, token: str, audience: str) -> tuple[str, tuple[str, ...]] | None:
+        """Whose token it is (user name, groups), or None if the API server does not know it or it is not for
+        `audience`."""
+        spec = {"token": token, "audiences": [audience]}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
         status = self.http.json("POST", "apis/authentication.k8s.io/v1/tokenreviews", body).get("status") or {}
         user = status.get("user") or {}
         if status.get("authenticated") is not True or not user.get("username"):
+            return None
+        # A server that does not look at audiences names none.
+        if audience not in (status.get("audiences") or ()):
             return None
         return str(user["username"]), tuple(user.get("groups") or ())
 

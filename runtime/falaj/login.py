@@ -1,4 +1,4 @@
-"""A short-lived token for a member of a tenant, asked for by someone who may: the platform engineer's kubeconfig.
+"""Short-lived tokens for a member of a tenant, asked for by someone who may: the platform engineer's kubeconfig.
 
 A member is a service account in the tenant's namespace. Its roles stand in the annotation `falaj.io/roles`,
 comma-separated.
@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from falaj.audit import AUDIENCE
 from falaj.credentials import Credentials
 from falaj.errors import Forbidden, NotFound, UsageError
 from falaj.kube import Kube
@@ -19,7 +20,7 @@ from falaj.kubeconfig import Cluster
 __all__ = ["AUDIENCES", "ROLES_ANNOTATION", "log_in"]
 
 ROLES_ANNOTATION = "falaj.io/roles"
-# The API server's own, which it also takes for TokenReview, and the vault's.
+# The API server's own and the vault's. The audit service gets a token of its own, which opens nothing else.
 AUDIENCES = ("https://kubernetes.default.svc.cluster.local", "falaj-vault")
 SECONDS = 3600
 
@@ -33,6 +34,7 @@ def log_in(cluster: Cluster, tenant: str, member_or_role: str) -> Credentials:
     member = _choose(members, member_or_role, namespace)
     try:
         token, expires = kube.request_token(namespace, member, list(AUDIENCES), SECONDS)
+        audit_token, audit_expires = kube.request_token(namespace, member, [AUDIENCE], SECONDS)
     except NotFound:
         raise UsageError(f"{namespace} has no member {member}") from None
     except Forbidden as error:
@@ -43,7 +45,8 @@ def log_in(cluster: Cluster, tenant: str, member_or_role: str) -> Credentials:
         kubernetes=cluster.url,
         ca=cluster.ca,
         token=SecretStr(token),
-        expires=datetime.fromisoformat(expires),
+        audit_token=SecretStr(audit_token),
+        expires=min(datetime.fromisoformat(expires), datetime.fromisoformat(audit_expires)),
     )
 
 

@@ -64,7 +64,7 @@ class Session:
 
     @cached_property
     def audit(self) -> AuditClient:
-        headers = {"X-Falaj-Token": self.credentials.token.get_secret_value()}
+        headers = {"X-Falaj-Token": self.credentials.audit_token.get_secret_value()}
         return AuditClient(self._door(self.connection.services.audit, "the audit service", headers))
 
     @cached_property

@@ -54,6 +54,7 @@ from falaj.vault import Vault as VaultClient
 from falaj.vault import ca_file
 
 NAMESPACE = "tenant-demo"
+AUDIENCES = ("https://kubernetes.default.svc.cluster.local", "falaj-vault", "falaj-audit")
 ROLES = {
     "alice": ("data-scientist",),
     "bob": ("approver",),
@@ -132,6 +133,7 @@ class World:
         self.imported: set[str] = set()
         self.vault_tokens: list[str | None] = []
         self.tokens: dict[str, str] = {}
+        self.audiences: dict[str, tuple[str, ...]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.artifacts: dict[str, bytes] = {}
         self.models: dict[str, list[dict[str, Any]]] = {}
@@ -174,15 +176,23 @@ class World:
 
     # Used by tests
 
-    def token(self, account: str, namespace: str = NAMESPACE) -> str:
+    def token(self, account: str, namespace: str = NAMESPACE, audiences: tuple[str, ...] = AUDIENCES) -> str:
         token = f"token-of-{account}-{len(self.tokens)}"
+        self.audiences[token] = audiences
         self.tokens[token] = f"system:serviceaccount:{namespace}:{account}"
         return token
 
     def credentials(self, member: str) -> Credentials:
         expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
-        token = SecretStr(self.token(member))
-        return Credentials(tenant="demo", member=member, kubernetes=self.url, ca=self.ca, token=token, expires=expires)
+        return Credentials(
+            tenant="demo",
+            member=member,
+            kubernetes=self.url,
+            ca=self.ca,
+            token=SecretStr(self.token(member, audiences=AUDIENCES[:2])),
+            audit_token=SecretStr(self.token(member, audiences=AUDIENCES[2:])),
+            expires=expires,
+        )
 
     def tenant(self, member: str) -> Tenant:
         return Tenant(Session(self.credentials(member), self.folder / "credentials"))
@@ -264,17 +274,19 @@ class World:
             return self.mlflow(method, path.removeprefix("/mlflow"), query, body)
         if path.startswith("/v1/"):
             return self.vault(method, path.removeprefix("/v1"), json.loads(body or b"{}"), headers)
-        user = self.tokens.get(headers.get("Authorization", "").removeprefix("Bearer "))
-        if user is None:
+        bearer = headers.get("Authorization", "").removeprefix("Bearer ")
+        user = self.tokens.get(bearer)
+        if user is None or AUDIENCES[0] not in self.audiences[bearer]:
             return 401, {"message": "Unauthorized"}
         proxied = re.fullmatch(rf"/api/v1/namespaces/{NAMESPACE}/services/http:(\w+):\d+/proxy(/.*)", path)
         if proxied:
             return self.proxy(user, proxied[1], method, proxied[2], query, body, headers)
         if path.startswith("/apis/authentication.k8s.io/v1/tokenreviews"):
-            name = self.tokens.get(json.loads(body)["spec"]["token"])
-            return 201, {
-                "status": {"authenticated": True, "user": {"username": name}} if name else {"authenticated": False}
-            }
+            spec = json.loads(body)["spec"]
+            name = self.tokens.get(spec["token"])
+            audiences = [item for item in spec["audiences"] if item in self.audiences.get(spec["token"], ())]
+            status = {"authenticated": True, "user": {"username": name}, "audiences": audiences}
+            return 201, {"status": status if name and audiences else {"authenticated": False}}
         return self.kubernetes(user, method, path, body)
 
     def kubernetes(self, user: str, method: str, path: str, body: bytes) -> tuple[int, Any]:
@@ -292,7 +304,7 @@ class World:
         match = re.fullmatch(rf"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/(\w+)/token", path)
         if match:
             expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
-            token = self.token(match[1])
+            token = self.token(match[1], audiences=tuple(json.loads(body)["spec"]["audiences"]))
             return 201, {"status": {"token": token, "expirationTimestamp": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}}
         return 404, {"message": f"there is no {path}"}
 
@@ -340,7 +352,7 @@ class World:
     def vault(self, method: str, path: str, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
         self.vault_tokens.append(headers.get("X-Vault-Token"))
         if path == "/auth/kubernetes/login":
-            user = self.tokens.get(body["jwt"], "")
+            user = self.tokens.get(body["jwt"], "") if AUDIENCES[1] in self.audiences[body["jwt"]] else ""
             if body["role"] != f"tenant-demo-{user.rsplit(':', 1)[-1]}":
                 return 403, {"errors": ["permission denied"]}
             return 200, {"auth": {"client_token": f"vault-{user}", "lease_duration": 900}}

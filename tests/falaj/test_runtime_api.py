@@ -58,7 +58,11 @@ def test_a_members_token_is_theirs_and_does_what_they_may(tenant: tuple[Cluster,
         credentials = log_in(cluster, name, wanted)
         assert credentials.member == "alice"
     token = credentials.token.get_secret_value()
-    assert Kube(cluster.http()).review_token(token) is not None
+    audit_token = credentials.audit_token.get_secret_value()
+    assert Kube(cluster.http()).review_token(audit_token, "falaj-audit") is not None
+    assert Kube(cluster.http()).review_token(token, "falaj-audit") is None
+    with pytest.raises(NotLoggedIn):
+        as_member(cluster, audit_token).config_map(f"tenant-{name}", "serving")
     kube, namespace = as_member(cluster, token), f"tenant-{name}"
     before = kube.config_map(namespace, "serving")
     version = before["metadata"]["resourceVersion"]
@@ -99,11 +103,19 @@ def test_the_audit_service_knows_its_callers(tenant: tuple[Cluster, str], tmp_pa
         body = b'{"id":"%032x","action":"model.signed","subject":"s"}' % 1
         return service.handle(Request("POST", "/v1/records", {}, {"x-falaj-token": token}, body)).data
 
-    token = log_in(cluster, name, "alice").token.get_secret_value()
+    login = log_in(cluster, name, "alice")
+    token = login.audit_token.get_secret_value()
     assert post(token)["actor"] == "alice"
-    stranger = log_in(cluster, f"{name}-other", "alice").token.get_secret_value()
+    stranger = log_in(cluster, f"{name}-other", "alice").audit_token.get_secret_value()
     vault_only, _ = Kube(cluster.http()).request_token(f"tenant-{name}", "alice", ["falaj-vault"], 600)
-    for wrong, status in ((stranger, 403), (vault_only, 401), (token[:-4] + "AAAA", 401), ("x", 401)):
+    not_for_audit = login.token.get_secret_value()
+    for wrong, status in (
+        (stranger, 403),
+        (not_for_audit, 401),
+        (vault_only, 401),
+        (token[:-4] + "AAAA", 401),
+        ("x", 401),
+    ):
         with pytest.raises(HttpProblem) as problem:
             post(wrong)
         assert problem.value.status == status

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from falaj.audit.record import GENESIS, Entry, Record, verify
 from falaj.audit.store import Store
-from falaj.errors import AuditLogError
+from falaj.errors import AuditLogError, NotLoggedIn
+from falaj.session import Session
+from falaj.tenant import Tenant
 
 DETAIL = st.dictionaries(
     st.text(max_size=20), st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=50)
@@ -217,6 +219,22 @@ def test_nobody_unknown_reads_or_writes(world: Any, route: tuple[str, str]) -> N
     for token, expected in ((None, 401), ("", 401), ("made-up", 401), (other, 403)):
         assert call(world.audit_port, *route, token, BODY if route[0] == "POST" else None)[0] == expected
     assert list(world.store.read()) == []
+
+
+def test_a_token_for_something_else_is_not_taken(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is taken here opens nothing else."""
+    credentials = world.credentials("alice")
+    token, audit_token = credentials.token.get_secret_value(), credentials.audit_token.get_secret_value()
+    assert call(world.audit_port, "GET", "/v1/head", audit_token)[0] == 200
+    assert call(world.audit_port, "GET", "/v1/head", token)[0] == 401
+    swapped = credentials.model_copy(update={"token": credentials.audit_token})
+    with pytest.raises(NotLoggedIn):
+        Tenant(Session(swapped, world.folder)).status()
+    # An API server that says nothing of audiences has not looked at them.
+    silent = {"authenticated": True, "user": {"username": "system:serviceaccount:tenant-demo:alice"}}
+    kube = world.kube("audit")
+    monkeypatch.setattr(kube.http, "json", lambda *_, **__: {"status": silent})
+    assert kube.review_token("x", "falaj-audit") is None
 
 
 def test_no_review_no_record(world: Any) -> None:

@@ -647,8 +647,10 @@ def test_an_expired_token_asks_for_a_new_login(world: Any) -> None:
 
 def test_no_secret_shows(world: Any) -> None:
     tenant = world.tenant("alice")
-    token = tenant.session.credentials.token.get_secret_value()
+    tokens = [
+        item.get_secret_value() for item in (tenant.session.credentials.token, tenant.session.credentials.audit_token)
+    ]
     tenant.status()
     for value in (tenant, tenant.session, tenant.session.credentials, tenant.session.vault, tenant.session.serving):
-        assert token not in repr(value)
-    assert token not in json.dumps(world.connection.model_dump(mode="json"))
+        assert not any(token in repr(value) for token in tokens)
+    assert not any(token in json.dumps(world.connection.model_dump(mode="json")) for token in tokens)

@@ -75,7 +75,7 @@ def test_tokens_only_where_they_are_needed(tenant: Declared) -> None:
         "postgres": set(),
         "mlflow": set(),
         "ray": set(),
-        "serving": {"api", "falaj-vault"},
+        "serving": {"api", "falaj-vault", "falaj-audit"},
         "audit": {"api"},
     }
     for inputs in _of(tenant, "ServiceAccount").values():

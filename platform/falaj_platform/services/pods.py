@@ -15,16 +15,18 @@ __all__ = [
     "api_token",
     "claim",
     "container",
+    "falaj_tokens",
     "labels",
     "pod",
     "scratch",
-    "vault_token",
 ]
 
 Manifest = Any
 
 USER = 65532
 VAULT_AUDIENCE = "falaj-vault"
+# Files and their audiences: a token opens the one door it is for.
+FALAJ_TOKENS = {"vault-token": VAULT_AUDIENCE, "audit-token": "falaj-audit"}
 TOKEN_SECONDS = 3600
 API_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 FALAJ_SECRETS_PATH = "/var/run/secrets/falaj"
@@ -123,10 +125,14 @@ def claim(name: str, claim_name: Any) -> Manifest:
     return {"name": name, "persistentVolumeClaim": {"claimName": claim_name}}
 
 
-def vault_token(name: str) -> Manifest:
-    """The pod's own identity for Vault, an hour long and renewed by the kubelet: file `vault-token`."""
-    token = {"audience": VAULT_AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "vault-token"}
-    return {"name": name, "projected": {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}]}}
+def falaj_tokens(name: str) -> Manifest:
+    """The pod's own identity for Vault and for the audit service, an hour long and renewed by the kubelet: the files
+    `vault-token` and `audit-token`."""
+    sources = [
+        {"serviceAccountToken": {"audience": audience, "expirationSeconds": TOKEN_SECONDS, "path": path}}
+        for path, audience in FALAJ_TOKENS.items()
+    ]
+    return {"name": name, "projected": {"defaultMode": 0o440, "sources": sources}}
 
 
 def api_token(name: str) -> Manifest:

@@ -99,10 +99,10 @@ class Serving(pulumi.ComponentResource):
                                 "api-token": pods.API_TOKEN_PATH,
                                 "connection": "/etc/falaj",
                                 "data": "/var/lib/falaj",
+                                "falaj-tokens": pods.FALAJ_SECRETS_PATH,
                                 "tmp": "/tmp",  # noqa: S108
-                                "vault-token": pods.FALAJ_SECRETS_PATH,
                             },
-                            read_only=["api-token", "connection", "vault-token"],
+                            read_only=["api-token", "connection", "falaj-tokens"],
                         )
                     ],
                     volumes=[
@@ -110,7 +110,7 @@ class Serving(pulumi.ComponentResource):
                         {"name": "connection", "configMap": {"name": args.connection_config_map}},
                         pods.scratch("data", "1Gi"),
                         pods.scratch("tmp", "256Mi"),
-                        pods.vault_token("vault-token"),
+                        pods.falaj_tokens("falaj-tokens"),
                     ],
                 ),
             ),

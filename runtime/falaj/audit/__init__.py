@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from falaj.audit.record import GENESIS, Entry, Record, Verdict, chain, verify
 
-__all__ = ["GENESIS", "Entry", "Record", "Verdict", "chain", "verify"]
+# Whom a token for the audit service is for: it opens nothing else, whoever gets hold of it there.
+AUDIENCE = "falaj-audit"
+
+__all__ = ["AUDIENCE", "GENESIS", "Entry", "Record", "Verdict", "chain", "verify"]

@@ -20,7 +20,7 @@ _LONGEST_NAP_SECONDS = 2.0
 
 
 class AuditClient:
-    """`http` must carry the caller's own token in `X-Falaj-Token`."""
+    """`http` must carry the caller's own token for the audience `falaj-audit` in `X-Falaj-Token`."""
 
     def __init__(self, http: Http) -> None:
         self._http = http

@@ -15,7 +15,8 @@ Files
     GET  /healthz             200 while it can write
 
 The caller's own token comes in `X-Falaj-Token` (the API server's proxy keeps `Authorization` for itself) and is
-reviewed by the API server: the actor in a record is known, never claimed. Reviews are remembered for ten seconds.
+reviewed by the API server: the actor in a record is known, never claimed. It is a token for the audience `falaj-audit`,
+so that nothing that passes through here opens anything else. Reviews are remembered for ten seconds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from falaj.audit import AUDIENCE
 from falaj.audit.record import GENESIS, MAX_RECORD_BYTES, Entry
 from falaj.audit.store import Store
 from falaj.errors import AuditLogError, FalajError
@@ -80,18 +82,20 @@ class AuditService:
     def _actor(self, token: str) -> str:
         """The service account's name behind `token`. Raises HttpProblem 401, 403, or 503 when nobody can say."""
         if not token or len(token) > 16 * 1024:
-            raise HttpProblem(401, "send your own token in X-Falaj-Token")
+            raise HttpProblem(401, f"send your own token for {AUDIENCE} in X-Falaj-Token")
         key = hashlib.sha256(token.encode()).digest()
         now = time.monotonic()
         with self._lock:
             until, user = self._reviews.get(key, (0.0, ""))
         if now >= until:
             try:
-                reviewed = self._kube.review_token(token)
+                reviewed = self._kube.review_token(token, AUDIENCE)
             except FalajError as error:
                 raise HttpProblem(503, f"the API server cannot say whose token this is: {error}") from None
             if reviewed is None:
-                raise HttpProblem(401, "the API server does not know this token (expired?)")
+                raise HttpProblem(
+                    401, f"the API server does not know this token, or it is not for {AUDIENCE} (expired?)"
+                )
             user = reviewed[0]
             with self._lock:
                 if len(self._reviews) >= _MAX_REVIEWS:

@@ -5,6 +5,8 @@ Environment
     FALAJ_CONNECTION   the connection document, a mounted ConfigMap (default /etc/falaj/connection.json)
     FALAJ_VAULT_TOKEN  file with its service account token for the vault, a projected volume with the audience of the
                        connection document (default /var/run/secrets/falaj/vault-token)
+    FALAJ_AUDIT_TOKEN  the same for the audit service, audience falaj-audit (default
+                       /var/run/secrets/falaj/audit-token)
     FALAJ_ACCOUNT      its service account's name; the vault role is role_prefix + this (default serving)
     FALAJ_PORT         port to listen on, all addresses (default 8080)
     FALAJ_POLL         seconds between two looks at the desired state (default 1)
@@ -14,7 +16,7 @@ Environment
     TMPDIR             scratch for models while they are verified, an emptyDir (default /tmp)
 Files
     /var/run/secrets/kubernetes.io/serviceaccount/{token,ca.crt}: its own identity, the token for the API server's
-    default audience, which the audit service has reviewed as well.
+    default audience.
 Rights
     Kubernetes: get on the ConfigMap `serving`. Vault: read on the tenant's transit/keys/*. Network: API server,
     MLflow, vault, audit. Any user, read-only root.
@@ -40,7 +42,7 @@ from falaj.deployment import CONFIG_MAP
 from falaj.errors import ConnectionDocumentError, FalajError, UsageError
 from falaj.http import Http
 from falaj.httpserver import Server
-from falaj.kube import SERVICE_ACCOUNT, in_cluster
+from falaj.kube import in_cluster
 from falaj.registry import Registry
 from falaj.serving.loader import Loader
 from falaj.serving.replica import Replica, last_served
@@ -62,6 +64,7 @@ def build(environment: Mapping[str, str], scratch: Path) -> tuple[Replica, Tally
     connection = _connection(Path(environment.get("FALAJ_CONNECTION", "/etc/falaj/connection.json")), namespace)
     kube = in_cluster(environment)
     vault_token = Path(environment.get("FALAJ_VAULT_TOKEN", "/var/run/secrets/falaj/vault-token"))
+    audit_token = Path(environment.get("FALAJ_AUDIT_TOKEN", "/var/run/secrets/falaj/audit-token"))
     account = environment.get("FALAJ_ACCOUNT", "serving")
     vault = Vault(
         connection.vault.internal_url,
@@ -74,7 +77,7 @@ def build(environment: Mapping[str, str], scratch: Path) -> tuple[Replica, Tally
 
     def audit() -> AuditClient:
         # The token is renewed by the kubelet, so it is read each time.
-        headers = {"X-Falaj-Token": _text(SERVICE_ACCOUNT / "token")}
+        headers = {"X-Falaj-Token": _text(audit_token)}
         return AuditClient(Http(services.audit.internal_url, what="the audit service", headers=headers, timeout=10.0))
 
     def record(action: str, subject: str, detail: Mapping[str, Any]) -> None:
