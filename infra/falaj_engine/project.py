@@ -15,16 +15,21 @@ import yaml
 
 from falaj_engine.diff import parse_path
 from falaj_engine.errors import ProjectError, UnsupportedError
+from falaj_engine.requirements import require_version
 from falaj_engine.secrets import Crypter
+from falaj_engine.values import Secret, reveal
 
 _STACK_KEYS = {"encryptionsalt", "secretsprovider", "encryptedkey", "config", "environment"}
+# Settings of the engine itself.
+_UNSUPPORTED_CONFIG = {"pulumi:disable-default-providers", "pulumi:autonaming"}
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """A Pulumi project. main: the directory or file of its program. config_dir: where its stack files are.
 
-    defaults: configuration from Pulumi.yaml, by full key.
+    defaults: configuration from Pulumi.yaml, by full key; what it declares secret is marked so. secret_keys: all that
+    it declares secret, with a default or without.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Project:
     main: Path
     config_dir: Path
     defaults: dict[str, Any] = field(default_factory=dict)
+    secret_keys: frozenset[str] = frozenset()
 
 
 def load_project(folder: Path) -> Project:
@@ -53,16 +59,42 @@ def _project(root: Path, path: Path) -> Project:
     language = runtime.get("name") if isinstance(runtime, dict) else runtime
     if language != "python":
         raise UnsupportedError(f"{path}: runtime {language!r}: the embedded engine runs Python programs only")
+    _refuse_unsupported(document, path)
     main = root / str(document.get("main", "."))
-    defaults = {}
+    defaults: dict[str, Any] = {}
+    secret_keys = set()
     for key, value in (document.get("config") or {}).items():
         full = key if ":" in key else f"{name}:{key}"
         if isinstance(value, dict):
+            if value.get("secret"):
+                secret_keys.add(full)
             if "value" in value or "default" in value:
-                defaults[full] = value.get("value", value.get("default"))
+                given = value.get("value", value.get("default"))
+                defaults[full] = Secret(given) if value.get("secret") else given
         else:
             defaults[full] = value
-    return Project(name, root, main, root / str(document.get("stackConfigDir", ".")), defaults)
+    return Project(name, root, main, root / str(document.get("stackConfigDir", ".")), defaults, frozenset(secret_keys))
+
+
+def _refuse_unsupported(document: dict[str, Any], path: Path) -> None:
+    """Raise UnsupportedError for what would change how a stack behaves and would be ignored."""
+    for key in ("backend", "plugins", "packages"):
+        if document.get(key):
+            raise UnsupportedError(
+                f"{path}:{_line_of(path, key)}: {key!r} is not supported by the embedded engine: "
+                "use the Pulumi CLI (--engine pulumi)"
+            )
+    options = document.get("options") or {}
+    if not isinstance(options, dict):
+        raise ProjectError(f"{path}:{_line_of(path, 'options')}: 'options' must be a mapping")
+    for key, value in options.items():
+        if value:
+            raise UnsupportedError(
+                f"{path}:{_line_of(path, 'options')}: options.{key} is not supported by the embedded engine: "
+                "use the Pulumi CLI (--engine pulumi)"
+            )
+    if wanted := document.get("requiredPulumiVersion"):
+        require_version(str(wanted), f"{path}:{_line_of(path, 'requiredPulumiVersion')}: requiredPulumiVersion")
 
 
 @dataclass(slots=True)
@@ -78,9 +110,13 @@ class StackFile:
         merged = {**defaults, **self.config}
         texts, secret_keys = {}, []
         for key, value in merged.items():
-            if _has_secure(value):
+            if key in _UNSUPPORTED_CONFIG and value:
+                raise UnsupportedError(
+                    f"{self.path}: {key} is not supported by the embedded engine: use the Pulumi CLI (--engine pulumi)"
+                )
+            if isinstance(value, Secret) or has_secure(value):
                 secret_keys.append(key)
-            texts[key] = text_of(_opened(value, decrypt))
+            texts[key] = text_of(_opened(reveal(value), decrypt))
         return texts, sorted(secret_keys)
 
     def get(self, key: str, project: str, *, path: bool = False) -> Any:
@@ -197,10 +233,11 @@ def _line_of(path: Path, key: str) -> int:
     return 1
 
 
-def _has_secure(value: Any) -> bool:
+def has_secure(value: Any) -> bool:
+    """True when a part is encrypted (`{secure: ciphertext}`)."""
     if isinstance(value, dict):
-        return (len(value) == 1 and isinstance(value.get("secure"), str)) or any(map(_has_secure, value.values()))
-    return isinstance(value, list) and any(map(_has_secure, value))
+        return (len(value) == 1 and isinstance(value.get("secure"), str)) or any(map(has_secure, value.values()))
+    return isinstance(value, list) and any(map(has_secure, value))
 
 
 def _opened(value: Any, decrypt: Callable[[str], str]) -> Any:

@@ -21,6 +21,8 @@ from typing import Any
 from falaj_engine.errors import LockedError, StackNotFoundError, StateError
 
 _BACKUPS_KEPT = 20
+# Marks this engine's locks; the Pulumi CLI reads past it.
+_ENGINE = "falaj"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Store:
     def lock(self, stack: str, tell: Callable[[str], None]) -> Iterator[None]:
         """Hold the stack, for this engine and for the Pulumi CLI.
 
-        tell: receives one line when the lock of a dead process is taken over. Raises LockedError.
+        tell: receives one line when a lock left behind is taken over. Raises LockedError.
         """
         folder = self._pulumi / "locks" / "organization" / self.project / stack
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,14 +138,15 @@ class Store:
     def _take_over(stack: str, path: Path, tell: Callable[[str], None]) -> None:
         try:
             owner = json.loads(path.read_text())
-            pid, host = int(owner["pid"]), str(owner["hostname"])
+            pid, host, ours = int(owner["pid"]), str(owner["hostname"]), owner.get("engine") == _ENGINE
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise LockedError(
                 f"stack {stack!r} has a lock that cannot be read; if nothing is running, remove {path}"
             ) from None
-        if host != socket.gethostname() or _alive(pid):
+        # One of ours was left behind, whoever has its process id by now: its holder would hold the guard.
+        if not ours and (host != socket.gethostname() or _alive(pid)):
             raise LockedError(
                 f"stack {stack!r} is locked by process {pid} on {host}; if it is not running there, remove {path}"
             )
@@ -157,7 +160,13 @@ def _lock_content() -> dict[str, Any]:
     except (KeyError, OSError):
         user = str(os.getuid())
     moment = datetime.now(UTC).isoformat()
-    return {"pid": os.getpid(), "username": user, "hostname": socket.gethostname(), "timestamp": moment}
+    return {
+        "pid": os.getpid(),
+        "username": user,
+        "hostname": socket.gethostname(),
+        "timestamp": moment,
+        "engine": _ENGINE,
+    }
 
 
 def _owner(folder: Path) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 
 from falaj_engine import program as programs
 from falaj_engine.deployment import Deployment
-from falaj_engine.errors import EngineError, PassphraseError, StackNotFoundError
+from falaj_engine.errors import EngineError, PassphraseError, ProjectError, StackNotFoundError
 from falaj_engine.events import Events, Record, Step, Timer
-from falaj_engine.project import StackFile, full_key, load_project, load_stack_file, secure
+from falaj_engine.project import StackFile, full_key, has_secure, load_project, load_stack_file, secure
 from falaj_engine.providers import Factory, Providers
 from falaj_engine.refresh import refresh as refresh_states
 from falaj_engine.removal import remove_rest
@@ -108,7 +108,14 @@ class Workspace:
         """The stack's file: its own under `home`, or the project's before `init`."""
         own = self._own_file(stack)
         path = own if own.exists() else self.project.config_dir / f"Pulumi.{stack}.yaml"
-        return load_stack_file(path, self.project.name)
+        file = load_stack_file(path, self.project.name)
+        for key in sorted(self.project.secret_keys & file.config.keys()):
+            if not has_secure(file.config[key]):
+                raise ProjectError(
+                    f"{path}: {key} is declared secret in Pulumi.yaml and stands there in clear: take it out, "
+                    f"then `falaj config set --secret {key} -s {stack}`"
+                )
+        return file
 
     def config(self, stack: str, key: str, *, path: bool = False, show_secrets: bool = True) -> Any:
         """One configuration value; objects as such. Raises ProjectError."""
@@ -122,7 +129,7 @@ class Workspace:
         if not self._own_file(stack).exists():
             self.init(stack)
         file = self.stack_file(stack)
-        if secret:
+        if secret or full_key(key, self.project.name) in self.project.secret_keys:
             value = secure(str(value), self._crypter(stack))
         file.set(key, value, self.project.name, path=path)
         file.save()

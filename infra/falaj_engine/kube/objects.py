@@ -56,12 +56,18 @@ def annotation(inputs: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def has_annotation(inputs: Mapping[str, Any], key: str) -> bool:
+    """True when the annotation is there, its value known or not."""
+    annotations = reveal(metadata_of(inputs).get("annotations"))
+    return isinstance(annotations, Mapping) and key in annotations
+
+
 def named(inputs: Props, urn: str, olds: Mapping[str, Any] | None) -> Props:
     """Inputs with a name: the one given, that of the old object if it was generated, or a new one."""
     if isinstance(inputs.get("metadata"), type(UNKNOWN)):
         return inputs
     metadata = metadata_of(inputs)
-    if metadata.get("name") or metadata.get("generateName"):
+    if metadata.get("name"):
         return inputs
     if olds is not None and annotation(olds, AUTONAMED) == "true":
         metadata["name"] = name_of(olds)

@@ -27,8 +27,8 @@ _SETTINGS = {
     "__internal",
     "enableServerSideApply",
     "suppressDeprecationWarnings",
-    "deleteUnreachable",
 }
+_ANNOTATIONS = ("pulumi.com/waitFor", "pulumi.com/replaceUnready")
 
 
 class KubernetesProvider:
@@ -49,6 +49,8 @@ class KubernetesProvider:
         kubeconfig: where they name none. Raises UnsupportedError for other settings.
         """
         for key in sorted(set(inputs) - _SETTINGS):
+            if key == "deleteUnreachable" and str(inputs[key]).lower() == "false":
+                continue
             raise UnsupportedError(
                 f"kubernetes:{key} is not supported by the embedded engine: use the Pulumi CLI (--engine pulumi)"
             )
@@ -61,13 +63,10 @@ class KubernetesProvider:
 
     def check(self, operation: Operation, olds: Props | None, news: Props) -> Checked:
         api_version, kind = objects.group_version_kind(operation.type, news)
-        if kind.endswith("Patch") and operation.type.endswith("Patch"):
+        if (what := _unsupported(operation.type, kind, news)) is not None:
             raise UnsupportedError(
-                f"{urns.short(operation.urn)}: Patch resources are not supported by the embedded engine"
-            )
-        if operation.type.endswith("List") and "items" in news:
-            raise UnsupportedError(
-                f"{urns.short(operation.urn)}: List resources are not supported by the embedded engine"
+                f"{urns.short(operation.urn)}: {what} not supported by the embedded engine: "
+                "use the Pulumi CLI (--engine pulumi)"
             )
         inputs = objects.named(news, operation.urn, olds)
         if kind == "Secret" and api_version == "v1":
@@ -304,6 +303,22 @@ class KubernetesProvider:
         # A server that failed may have done the work before it did.
         uncertain = error.status >= 500
         return StepError(f"{urns.short(operation.urn)}: {what} failed: {message}{remedy}", uncertain=uncertain)
+
+
+def _unsupported(type_: str, kind: str, inputs: Props) -> str | None:
+    """What the resource asks for that would otherwise be ignored, with its verb."""
+    if type_.startswith("kubernetes:helm.sh/"):
+        return "Helm releases are"
+    if kind.endswith("Patch") and type_.endswith("Patch"):
+        return "Patch resources are"
+    if type_.endswith("List") and "items" in inputs:
+        return "List resources are"
+    if objects.metadata_of(inputs).get("generateName"):
+        return "metadata.generateName is"
+    for name in _ANNOTATIONS:
+        if objects.has_annotation(inputs, name):
+            return f"the annotation {name} is"
+    return None
 
 
 def _cannot_tell(error: ApiError, operation: Operation) -> bool:
