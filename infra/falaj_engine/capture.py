@@ -10,8 +10,9 @@ from typing import Any
 
 from falaj_engine import program as programs
 from falaj_engine import urn as urns
-from falaj_engine.deployment import Deployment, default_name
+from falaj_engine.deployment import Deployment
 from falaj_engine.events import Record
+from falaj_engine.goal import default_name
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import full_key, load_project, load_stack_file, text_of
 from falaj_engine.provider import Live, Operation

@@ -6,11 +6,10 @@ the graph allows. What the program no longer registers is removed afterwards (fa
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from falaj_engine import diff as diffs
@@ -24,36 +23,12 @@ from falaj_engine.errors import (
     StepError,
 )
 from falaj_engine.events import Record, Step, Timer
+from falaj_engine.goal import Goal, is_default, state_of
 from falaj_engine.provider import Difference, Operation, Provider
 from falaj_engine.providers import Providers
 from falaj_engine.snapshot import Snapshot
 from falaj_engine.state import ResourceState, now
 from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Props
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """A resource as the program wants it. Names follow Pulumi's RegisterResource request."""
-
-    type: str
-    name: str
-    custom: bool
-    parent: str = ""
-    inputs: Props = field(default_factory=dict)
-    provider: str = ""
-    version: str = ""
-    dependencies: tuple[str, ...] = ()
-    property_dependencies: Mapping[str, list[str]] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
-    protect: bool = False
-    ignore_changes: tuple[str, ...] = ()
-    replace_on_changes: tuple[str, ...] = ()
-    delete_before_replace: bool | None = None
-    additional_secret_outputs: tuple[str, ...] = ()
-    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
-    retain_on_delete: bool = False
-    deleted_with: str = ""
-    source_position: str = ""
 
 
 class Deployment:
@@ -125,7 +100,7 @@ class Deployment:
         try:
             provider, reference = self.providers.for_goal(goal)
             unknown = id == UNKNOWN_TEXT
-            state = replace(self._state(goal, urn, reference), external=True, id="" if unknown else id)
+            state = replace(state_of(goal, urn, reference), external=True, id="" if unknown else id)
             with self._step(Step("read", urn, old, state)):
                 if not unknown:
                     live = provider.read(self._operation(goal, urn, "read"), id, goal.inputs, {})
@@ -164,7 +139,7 @@ class Deployment:
     # Components
 
     def _component(self, goal: Goal, urn: str, old: ResourceState | None) -> ResourceState:
-        state = self._state(goal, urn, "")
+        state = state_of(goal, urn, "")
         paths: tuple[diffs.Path, ...] = ()
         if old is None:
             state = replace(state, created=now(), modified=now())
@@ -192,7 +167,7 @@ class Deployment:
         if old is None or gone:
             checked = self._check(provider, operation, resumed.state.inputs if resumed else None, goal.inputs)
             op = "replace" if old is not None else "create"
-            state = replace(self._state(goal, urn, reference), inputs=checked)
+            state = replace(state_of(goal, urn, reference), inputs=checked)
             operation = replace(operation, resumed=resumed, replacing=old is not None)
             return self._create(goal, provider, operation, Step(op, urn, old, state), done=old)
         wanted = diffs.ignore_changes(old.inputs, goal.inputs, goal.ignore_changes)
@@ -201,13 +176,13 @@ class Deployment:
         if difference.replaces:
             # What was carried over from the old object (a generated name, ignored changes) is not the new object's.
             checked = self._check(provider, operation, resumed.state.inputs if resumed else None, goal.inputs)
-            state = replace(self._state(goal, urn, reference), inputs=checked)
+            state = replace(state_of(goal, urn, reference), inputs=checked)
             step = Step("replace", urn, old, state, difference.paths, difference.replaces)
             operation = replace(operation, resumed=resumed, replacing=True)
             return self._replace(goal, provider, operation, step, difference)
         interrupted = earlier is not None and earlier.kind in ("updating", "deleting")
         state = replace(
-            self._state(goal, urn, reference),
+            state_of(goal, urn, reference),
             id=old.id,
             inputs=checked,
             created=old.created,
@@ -408,26 +383,6 @@ class Deployment:
             }
         return old
 
-    def _state(self, goal: Goal, urn: str, provider: str) -> ResourceState:
-        return ResourceState(
-            urn=urn,
-            type=goal.type,
-            custom=goal.custom,
-            inputs=goal.inputs,
-            parent=goal.parent,
-            protect=goal.protect,
-            dependencies=goal.dependencies,
-            provider=provider,
-            property_dependencies={key: list(value) for key, value in goal.property_dependencies.items()},
-            additional_secret_outputs=goal.additional_secret_outputs,
-            custom_timeouts=dict(goal.custom_timeouts),
-            retain_on_delete=goal.retain_on_delete,
-            deleted_with=goal.deleted_with,
-            source_position=goal.source_position,
-            ignore_changes=goal.ignore_changes,
-            replace_on_changes=goal.replace_on_changes,
-        )
-
     def _operation(self, goal: Goal, urn: str, kind: str) -> Operation:
         return Operation(
             urn,
@@ -448,16 +403,6 @@ class Deployment:
             self.record.failed(step, str(error), timer.seconds)
             raise
         self.record.finished(step, timer.seconds)
-
-
-def is_default(reference: str) -> bool:
-    """True for the reference of a provider the engine made by itself."""
-    return bool(reference) and default_name(urns.name_of(reference.rsplit("::", 1)[0]))
-
-
-def default_name(name: str) -> bool:
-    """True for what the engine calls its providers: `default`, `default_4_34_2`. Others are the program's."""
-    return re.fullmatch(r"default(_v?\d.*)?", name) is not None
 
 
 def _timeout(timeouts: Mapping[str, Any], kind: str) -> float | None:

@@ -15,8 +15,10 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from falaj_engine.deployment import Deployment, Goal
+from falaj_engine.deployment import Deployment
 from falaj_engine.errors import EngineError, StepError, UnsupportedError
+from falaj_engine.goal import Goal
+from falaj_engine.requirements import require_version
 from falaj_engine.state import ResourceState
 from falaj_engine.values import Props, from_struct, to_struct
 
@@ -166,7 +168,12 @@ class Engine:
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    def RequirePulumiVersion(self, _request: Any) -> Any:  # noqa: N802
+    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: N802
+        try:
+            require_version(request.pulumi_version_range, "require_pulumi_version")
+        except EngineError as error:
+            self._deployment.fail(error)
+            raise StoppedError(str(error)) from None
         return engine_pb2.RequirePulumiVersionResponse()
 
 

@@ -1,7 +1,7 @@
 """The set of outputs the SDK waits for at the end of a program, a few at a time.
 
 The SDK asks asyncio to wait for the first of all outstanding outputs, and again after each one: with a thousand
-resources most of a run's time would go into that. This set shows only some of its members per round, and all failed ones.
+resources most of a run's time would go into that. This set shows only some of its members per round.
 """
 
 from __future__ import annotations

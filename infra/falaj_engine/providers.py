@@ -16,13 +16,14 @@ from falaj_engine import diff as diffs
 from falaj_engine import urn as urns
 from falaj_engine.errors import MissingPluginError, StepError
 from falaj_engine.events import Step
+from falaj_engine.goal import Goal
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.provider import Provider
 from falaj_engine.state import ResourceState, now
 from falaj_engine.values import Props, has_unknown, reveal
 
 if TYPE_CHECKING:
-    from falaj_engine.deployment import Deployment, Goal
+    from falaj_engine.deployment import Deployment
 
 Factory = Callable[[Props], Provider]
 """Makes a provider from its configuration, secrets opened. Raises EngineError."""
@@ -81,8 +82,6 @@ class Providers:
         return self._record(replace(goal, inputs=inputs), urn, old)
 
     def _default(self, package: str, version: str) -> str:
-        from falaj_engine.deployment import Goal
-
         name = "default" + (f"_{version.replace('.', '_').replace('-', '_').replace('+', '_')}" if version else "")
         deployment = self._deployment
         assert deployment is not None

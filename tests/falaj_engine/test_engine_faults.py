@@ -86,7 +86,7 @@ def test_killed_anywhere_and_run_again(
         for _ in range(3):
             before = state.read_bytes() if state.exists() else b""
             child = start(cluster_space)
-            # Wait for the first change of the state, so that the signal falls among the steps on a machine of any speed.
+            # Wait for the first change of the state: the signal falls among the steps on a machine of any speed.
             while child.poll() is None and (state.read_bytes() if state.exists() else b"") == before:
                 time.sleep(0.005)
             time.sleep(0.5 * chance.random() ** 3)
@@ -135,7 +135,8 @@ def test_after_a_failed_step_nothing_new_starts(
 import pulumi_kubernetes as k8s
 from pulumi import ResourceOptions
 def cm(name, **opts):
-    return k8s.core.v1.ConfigMap(name, metadata={{"name": name, "namespace": "{namespace}"}}, opts=ResourceOptions(**opts))
+    metadata = {{"name": name, "namespace": "{namespace}"}}
+    return k8s.core.v1.ConfigMap(name, metadata=metadata, opts=ResourceOptions(**opts))
 a = cm("a")
 bad = cm("Bad_Name", depends_on=[a])
 c = cm("c", depends_on=[bad])

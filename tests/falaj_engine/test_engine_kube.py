@@ -21,11 +21,14 @@ pulumi.export("address", s.spec.cluster_ip)
 DEPLOYMENT = """
 import pulumi_kubernetes as k8s
 from pulumi import ResourceOptions, CustomTimeouts
-web = k8s.apps.v1.Deployment("web", metadata={{"name": "web", "namespace": "{namespace}"}}, spec={{
-    "selector": {{"matchLabels": {{"app": "web"}}}},
-    "template": {{"metadata": {{"labels": {{"app": "web"}}}}, "spec": {{"containers": [{{"name": "c", "image": "x:{tag}"}}]}}}}}},
+def metadata(name):
+    return {{"name": name, "namespace": "{namespace}"}}
+labels = {{"app": "web"}}
+template = {{"metadata": {{"labels": labels}}, "spec": {{"containers": [{{"name": "c", "image": "x:{tag}"}}]}}}}
+web = k8s.apps.v1.Deployment("web", metadata=metadata("web"),
+    spec={{"selector": {{"matchLabels": labels}}, "template": template}},
     opts=ResourceOptions(custom_timeouts=CustomTimeouts(create="{seconds}s", update="{seconds}s")))
-k8s.core.v1.ConfigMap("after", metadata={{"name": "after", "namespace": "{namespace}"}}, opts=ResourceOptions(depends_on=[web]))
+k8s.core.v1.ConfigMap("after", metadata=metadata("after"), opts=ResourceOptions(depends_on=[web]))
 """
 
 

@@ -204,17 +204,21 @@ def test_a_capture_sees_what_a_program_asks_for(space: Any) -> None:
         "import pulumi, pulumi_kubernetes as k8s\n"
         "config = pulumi.Config()\n"
         "other = pulumi.StackReference('region')\n"
-        "a = k8s.core.v1.ConfigMap('a', metadata={'name': 'a'}, data={'x': config.require_object('deep')['inner'][0].__str__()})\n"
-        "b = k8s.core.v1.Secret('b', string_data={'p': pulumi.Output.secret('x'), 'u': a.metadata.uid},\n"
-        "    opts=pulumi.ResourceOptions(protect=True))\n"
+        "text = str(config.require_object('deep')['inner'][0]); a = k8s.core.v1.ConfigMap('a',\n"
+        "    metadata={'name': 'a'}, data={'x': text})\n"
+        "b = k8s.core.v1.Secret('b', string_data={'p': pulumi.Output.secret('x')},\n"
+        "    metadata={'name': 'b', 'labels': {'of': a.metadata.uid}}, opts=pulumi.ResourceOptions(protect=True))\n"
         "pulumi.export('image', other.require_output('image'))\n"
     )
     found = capture(space.root, "dev", {"deep": {"inner": [7]}}, references={"region": {"image": "i@sha256:1"}})
     resources = {entry.name: entry for entry in found.resources}
     assert resources["a"].inputs["data"] == {"x": "7"}
-    assert resources["b"].inputs["stringData"] == Secret({"p": "x", "u": UNKNOWN})
+    assert resources["b"].inputs["stringData"] == Secret({"p": "x"})
+    assert resources["b"].inputs["metadata"] == UNKNOWN or resources["b"].inputs["metadata"]["labels"] == {
+        "of": UNKNOWN
+    }
     assert resources["b"].protect
-    assert resources["b"].property_dependencies["stringData"] == [resources["a"].urn]
+    assert resources["b"].property_dependencies["metadata"] == [resources["a"].urn]
     assert resources["a"].provider_inputs["context"] == "other"
     assert resources["a"].source == "project:///__main__.py#4"
     assert found.outputs == {"image": "i@sha256:1"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from falaj_engine.deployment import default_name
 from falaj_engine.errors import StepError
+from falaj_engine.goal import default_name
 from falaj_engine.kube.client import ApiError, Client
 
 TOKEN = "the-token-of-the-cluster"

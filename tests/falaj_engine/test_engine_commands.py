@@ -1,0 +1,95 @@
+"""The commands as a person or a machine runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def falaj(space: Any, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("falaj")), *arguments]
+    environment = {**os.environ, "FALAJ_HOME": str(space.home), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(command, cwd=space.root, env=environment, input=stdin, capture_output=True, text=True)
+
+
+@pytest.fixture(autouse=True)
+def program(space: Any) -> None:
+    space.program(
+        "import pulumi\nclass Box(pulumi.ComponentResource):\n"
+        "    def __init__(self, name):\n        super().__init__('case:index:Box', name)\n"
+        "Box('b')\npulumi.export('plain', 'x')\npulumi.export('hidden', pulumi.Output.secret('hush'))\n"
+    )
+
+
+def test_a_stack_from_preview_to_destroy(space: Any) -> None:
+    preview = falaj(space, "preview", "-s", "dev", "--json")
+    assert preview.returncode == 0, preview.stderr
+    digest = json.loads(preview.stdout)
+    assert digest["changeSummary"] == {"create": 2}
+    assert {step["op"] for step in digest["steps"]} == {"create"}
+    assert "hush" not in preview.stdout + preview.stderr
+
+    asked = falaj(space, "up", "-s", "dev", stdin="")
+    assert asked.returncode == 2
+    assert "add --yes" in asked.stderr
+
+    up = falaj(space, "up", "-s", "dev", "--yes")
+    assert up.returncode == 0, up.stderr
+    assert "dev: 2 created in" in up.stderr
+    assert "hush" not in up.stdout + up.stderr
+    again = falaj(space, "up", "-s", "dev", "--yes", "--json")
+    assert json.loads(again.stdout)["changeSummary"] == {"same": 2}
+    assert "nothing to change" in falaj(space, "up", "-s", "dev").stderr
+
+    assert json.loads(falaj(space, "stack", "ls", "--json").stdout) == [{"name": "dev", "resourceCount": 2}]
+    assert falaj(space, "stack", "output", "plain", "-s", "dev").stdout == "x\n"
+    assert json.loads(falaj(space, "stack", "output", "-s", "dev", "--json").stdout)["hidden"] == "[secret]"
+    assert falaj(space, "stack", "output", "hidden", "-s", "dev", "--show-secrets").stdout == "hush\n"
+    assert falaj(space, "stack", "output", "none", "-s", "dev").returncode == 2
+    exported = json.loads(falaj(space, "stack", "export", "-s", "dev").stdout)
+    assert exported["version"] == 3
+    assert "ciphertext" in json.dumps(exported["deployment"]["resources"][0]["outputs"]["hidden"])
+
+    destroy = falaj(space, "destroy", "-s", "dev", "--yes")
+    assert destroy.returncode == 0, destroy.stderr
+    assert "dev: 2 deleted in" in destroy.stderr
+
+
+def test_configuration(space: Any) -> None:
+    assert falaj(space, "config", "set", "deep.image", "i", "--path", "-s", "dev").returncode == 0
+    assert falaj(space, "config", "get", "deep", "-s", "dev").stdout == '{"image": "i"}\n'
+    assert falaj(space, "config", "set", "token", "--secret", "-s", "dev", stdin="hush\n").returncode == 0
+    assert falaj(space, "config", "get", "token", "-s", "dev").stdout == "hush\n"
+    missing = falaj(space, "config", "get", "none", "-s", "dev")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert len(missing.stderr.splitlines()) == 1
+
+
+def test_a_failing_program_is_one_line_and_exit_1(space: Any) -> None:
+    space.program("import pulumi\n\nraise ValueError('wrong')\n")
+    failed = falaj(space, "up", "-s", "dev", "--yes")
+    assert failed.returncode == 1
+    assert "falaj: __main__.py:3: ValueError: wrong" in failed.stderr.splitlines()
+    assert "Traceback" not in failed.stderr
+    assert "Traceback" in falaj(space, "up", "-s", "dev", "--yes", "--verbose").stderr
+
+
+def test_usage_errors_are_exit_2(space: Any) -> None:
+    unknown = falaj(space, "up", "-s", "nowhere", "--yes")
+    assert unknown.returncode == 2
+    assert "falaj stack init -s nowhere" in unknown.stderr
+    assert falaj(space, "up", "-s", "dev", "--engine", "pulumi").returncode == 2
+    assert falaj(space, "up", "-s", "dev", "-C", "none").returncode == 2
+
+
+def test_commands_load_nothing_heavy() -> None:
+    code = (
+        "import sys, falaj_engine.commands; print([m for m in ('pulumi', 'grpc', 'rich', 'yaml') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
