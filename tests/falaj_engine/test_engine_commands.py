@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from falaj.cli import main
 
-def falaj(space: Any, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("falaj")), *arguments]
-    environment = {**os.environ, "FALAJ_HOME": str(space.home), "PATH": "/usr/bin:/bin"}
-    return subprocess.run(command, cwd=space.root, env=environment, input=stdin, capture_output=True, text=True)
+
+@dataclass
+class Outcome:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Falaj = Callable[..., Outcome]
+
+
+@pytest.fixture
+def falaj(space: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Falaj:
+    """Runs the command in this process, in the project's directory, without a Pulumi CLI on PATH."""
+    monkeypatch.chdir(space.root)
+    monkeypatch.setenv("FALAJ_HOME", str(space.home))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    def run(*arguments: str, stdin: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["falaj", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Outcome(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(autouse=True)
@@ -27,65 +54,65 @@ def program(space: Any) -> None:
     )
 
 
-def test_a_stack_from_preview_to_destroy(space: Any) -> None:
-    preview = falaj(space, "preview", "-s", "dev", "--json")
+def test_a_stack_from_preview_to_destroy(falaj: Falaj) -> None:
+    preview = falaj("preview", "-s", "dev", "--json")
     assert preview.returncode == 0, preview.stderr
     digest = json.loads(preview.stdout)
     assert digest["changeSummary"] == {"create": 2}
     assert {step["op"] for step in digest["steps"]} == {"create"}
     assert "hush" not in preview.stdout + preview.stderr
 
-    asked = falaj(space, "up", "-s", "dev", stdin="")
+    asked = falaj("up", "-s", "dev", stdin="")
     assert asked.returncode == 2
     assert "add --yes" in asked.stderr
 
-    up = falaj(space, "up", "-s", "dev", "--yes")
+    up = falaj("up", "-s", "dev", "--yes")
     assert up.returncode == 0, up.stderr
     assert "dev: 2 created in" in up.stderr
     assert "hush" not in up.stdout + up.stderr
-    again = falaj(space, "up", "-s", "dev", "--yes", "--json")
+    again = falaj("up", "-s", "dev", "--yes", "--json")
     assert json.loads(again.stdout)["changeSummary"] == {"same": 2}
-    assert "nothing to change" in falaj(space, "up", "-s", "dev").stderr
+    assert "nothing to change" in falaj("up", "-s", "dev").stderr
 
-    assert json.loads(falaj(space, "stack", "ls", "--json").stdout) == [{"name": "dev", "resourceCount": 2}]
-    assert falaj(space, "stack", "output", "plain", "-s", "dev").stdout == "x\n"
-    assert json.loads(falaj(space, "stack", "output", "-s", "dev", "--json").stdout)["hidden"] == "[secret]"
-    assert falaj(space, "stack", "output", "hidden", "-s", "dev", "--show-secrets").stdout == "hush\n"
-    assert falaj(space, "stack", "output", "none", "-s", "dev").returncode == 2
-    exported = json.loads(falaj(space, "stack", "export", "-s", "dev").stdout)
+    assert json.loads(falaj("stack", "ls", "--json").stdout) == [{"name": "dev", "resourceCount": 2}]
+    assert falaj("stack", "output", "plain", "-s", "dev").stdout == "x\n"
+    assert json.loads(falaj("stack", "output", "-s", "dev", "--json").stdout)["hidden"] == "[secret]"
+    assert falaj("stack", "output", "hidden", "-s", "dev", "--show-secrets").stdout == "hush\n"
+    assert falaj("stack", "output", "none", "-s", "dev").returncode == 2
+    exported = json.loads(falaj("stack", "export", "-s", "dev").stdout)
     assert exported["version"] == 3
     assert "ciphertext" in json.dumps(exported["deployment"]["resources"][0]["outputs"]["hidden"])
 
-    destroy = falaj(space, "destroy", "-s", "dev", "--yes")
+    destroy = falaj("destroy", "-s", "dev", "--yes")
     assert destroy.returncode == 0, destroy.stderr
     assert "dev: 2 deleted in" in destroy.stderr
 
 
-def test_configuration(space: Any) -> None:
-    assert falaj(space, "config", "set", "deep.image", "i", "--path", "-s", "dev").returncode == 0
-    assert falaj(space, "config", "get", "deep", "-s", "dev").stdout == '{"image": "i"}\n'
-    assert falaj(space, "config", "set", "token", "--secret", "-s", "dev", stdin="hush\n").returncode == 0
-    assert falaj(space, "config", "get", "token", "-s", "dev").stdout == "hush\n"
-    missing = falaj(space, "config", "get", "none", "-s", "dev")
+def test_configuration(falaj: Falaj) -> None:
+    assert falaj("config", "set", "deep.image", "i", "--path", "-s", "dev").returncode == 0
+    assert falaj("config", "get", "deep", "-s", "dev").stdout == '{"image": "i"}\n'
+    assert falaj("config", "set", "token", "--secret", "-s", "dev", stdin="hush\n").returncode == 0
+    assert falaj("config", "get", "token", "-s", "dev").stdout == "hush\n"
+    missing = falaj("config", "get", "none", "-s", "dev")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert len(missing.stderr.splitlines()) == 1
 
 
-def test_a_failing_program_is_one_line_and_exit_1(space: Any) -> None:
+def test_a_failing_program_is_one_line_and_exit_1(space: Any, falaj: Falaj) -> None:
     space.program("import pulumi\n\nraise ValueError('wrong')\n")
-    failed = falaj(space, "up", "-s", "dev", "--yes")
+    failed = falaj("up", "-s", "dev", "--yes")
     assert failed.returncode == 1
     assert "falaj: __main__.py:3: ValueError: wrong" in failed.stderr.splitlines()
     assert "Traceback" not in failed.stderr
-    assert "Traceback" in falaj(space, "up", "-s", "dev", "--yes", "--verbose").stderr
+    assert "Traceback" in falaj("up", "-s", "dev", "--yes", "--verbose").stderr
 
 
-def test_usage_errors_are_exit_2(space: Any) -> None:
-    unknown = falaj(space, "up", "-s", "nowhere", "--yes")
+def test_usage_errors_are_exit_2(falaj: Falaj) -> None:
+    unknown = falaj("up", "-s", "nowhere", "--yes")
     assert unknown.returncode == 2
     assert "falaj stack init -s nowhere" in unknown.stderr
-    assert falaj(space, "up", "-s", "dev", "--engine", "pulumi").returncode == 2
-    assert falaj(space, "up", "-s", "dev", "-C", "none").returncode == 2
+    assert falaj("up", "-s", "dev", "--engine", "pulumi").returncode == 2
+    assert falaj("up", "-s", "dev", "-C", "none").returncode == 2
 
 
 def test_commands_load_nothing_heavy() -> None:
