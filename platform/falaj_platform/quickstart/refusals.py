@@ -9,8 +9,8 @@ from pathlib import Path
 
 from falaj import Tenant
 from falaj.errors import GateRefused
-from falaj.modelfiles import digest_of_files, read_model
 from falaj.models import ModelVersion, SignedModel
+from falaj.registry import MODEL_PATH
 from falaj_platform.errors import QuickstartError
 from falaj_platform.quickstart.model import MODEL, People
 from falaj_platform.quickstart.report import Refusal
@@ -23,20 +23,23 @@ def _unsigned(people: People, good: ModelVersion, name: str) -> ModelVersion:
 
 
 def _altered(people: People, good: ModelVersion, name: str) -> ModelVersion:
-    """The good model with one byte changed, under the good model's digest, signature and approval."""
-
-    def alter(folder: Path) -> None:
-        weights = max(folder.rglob("*.onnx"), key=lambda path: path.stat().st_size)
+    """A copy of the good model, signed and approved; then one byte of it is changed where it lies."""
+    author, registry = people.data_scientist, people.data_scientist.session.registry
+    approved = (known for known in author.versions(name) if known.approval not in (None, good.approval))
+    version = next((known for known in approved if known.digest == good.digest), None)
+    if version is None:
+        run_id = _copied(author, good, name, lambda folder: None)
+        version = author.register(author.sign(run_id, check=False), name)
+        version = people.approver.approve(name, version.version, digest=version.digest)
+    with tempfile.TemporaryDirectory(prefix="falaj-") as folder:
+        # Made from the good one: altering what is altered already would give the good byte back.
+        registry.download_model(good.run_id, Path(folder))
+        weights = max(Path(folder).rglob("*.onnx"), key=lambda path: path.stat().st_size)
         content = bytearray(weights.read_bytes())
         content[len(content) // 2] ^= 1
-        weights.write_bytes(content)
-
-    tags = {
-        "falaj.digest": good.digest,
-        "falaj.signature": good.signature or "",
-        "falaj.approval": good.approval or "",
-    }
-    return _logged(people.data_scientist, good, name, alter, tags)
+        where = weights.relative_to(folder).as_posix()
+        registry.upload(version.run_id, f"{MODEL_PATH}/{where}", bytes(content))
+    return version
 
 
 def _unapproved(people: People, good: ModelVersion, name: str) -> ModelVersion:
@@ -57,9 +60,8 @@ def _pickle(people: People, good: ModelVersion, name: str) -> ModelVersion:
         # Plain data; what counts is that it is a pickle, which could run anything when it is loaded.
         (folder / "preprocessing.bin").write_bytes(pickle.dumps({"scale": [1.0, 2.0]}))
 
-    version = _logged(people.data_scientist, good, name, add, {})
-    signed = people.data_scientist.sign(version.run_id, check=False)
-    version = people.data_scientist.register(signed, name, reuse=False)
+    run_id = _copied(people.data_scientist, good, name, add)
+    version = people.data_scientist.register(people.data_scientist.sign(run_id, check=False), name)
     return people.approver.approve(name, version.version, digest=version.digest, check=False)
 
 
@@ -82,7 +84,6 @@ def try_all(people: People, good: ModelVersion) -> list[Refusal]:
     refusals = []
     for case, (rule, make) in CASES.items():
         name = f"{MODEL}-{case.replace(' ', '-')}"
-        # The newest is the finished one: a case that makes two versions ends with the one that counts.
         version = next(iter(people.data_scientist.versions(name)), None)
         if version is None or not _complete(case, version):
             version = make(people, good, name)
@@ -100,15 +101,16 @@ def try_all(people: People, good: ModelVersion) -> list[Refusal]:
 
 def _complete(case: str, version: ModelVersion) -> bool:
     """Whether an earlier run got as far as this case needs."""
+    if case == "one byte altered":
+        # Whether it is altered does not show; altering it is the same every time.
+        return False
     if case in {"approved by its author", "pickle"}:
         return version.signature is not None and version.approval is not None
     return case == "unsigned" or version.signature is not None
 
 
-def _logged(
-    author: Tenant, good: ModelVersion, name: str, change: Callable[[Path], None], tags: Mapping[str, str]
-) -> ModelVersion:
-    """A version over a run of its own with the good model's files, changed."""
+def _copied(author: Tenant, good: ModelVersion, name: str, change: Callable[[Path], None]) -> str:
+    """A run of its own with the good model's files, changed; its id."""
     registry = author.session.registry
     run = registry.create_run(registry.experiment(f"{MODEL}-refused"), name, {"falaj.member": author.member})
     run_id = str(run["info"]["run_id"])
@@ -116,6 +118,5 @@ def _logged(
         registry.download_model(good.run_id, Path(folder))
         change(Path(folder))
         registry.upload_model(run_id, Path(folder))
-        digest = digest_of_files(read_model(Path(folder)))
     registry.end_run(run_id, "FINISHED")
-    return registry.create_version(name, run_id, {"falaj.digest": digest, **tags})
+    return run_id
