@@ -95,7 +95,7 @@ def capture(
         project=project.name,
         stack=stack,
         snapshot=snapshot,
-        providers=Providers({}, values, fallback=lambda _inputs: null),
+        providers=Providers({}, values, fallback=lambda _name, _inputs: null),
         record=record,
         preview=True,
         cancelled=threading.Event(),

@@ -41,9 +41,15 @@ class Clusters:
     site: bool
     keep: bool
 
+    def holds(self, provider: str) -> bool:
+        """True when objects of the stack depend on the provider."""
+        return _key(provider) in self.in_use
+
     def meet(self, provider: str, client: Client) -> None:
-        """Raise OtherClusterError when the stack's objects are in another cluster, ClusterError if that is not known."""
-        name = "default" if default_name(provider) else provider
+        """Record the cluster met. Raises OtherClusterError where the stack's objects are in another, ClusterError
+        where that cannot be told.
+        """
+        name = _key(provider)
         records = self._read()
         known = records.get(name) if name in self.in_use else None
         uid = _uid(client)
@@ -65,7 +71,11 @@ class Clusters:
                 f"stack {self.stack!r} was made on an embedded site that has since been purged and made anew: "
                 f"{forget} forgets it, then `falaj up -s {self.stack}` makes it on this one"
             )
-        own = "the embedded site: leave --kubeconfig out" if known.site else f"{known.server}: name it with --kubeconfig"
+        own = (
+            "the embedded site: use that (`falaj site up`, no --kubeconfig)"
+            if known.site
+            else f"{known.server}: name it with --kubeconfig"
+        )
         return (
             f"stack {self.stack!r} is not in the cluster at {server} but in {own}, "
             f"or forget the stack with {forget} where that cluster is gone"
@@ -98,7 +108,12 @@ def providers_in_use(resources: Iterable[tuple[str, str]]) -> frozenset[str]:
         for type_, provider in resources
         if type_.startswith("kubernetes:") and provider
     }
-    return frozenset("default" if default_name(name) else name for name in names)
+    return frozenset(map(_key, names))
+
+
+def _key(provider: str) -> str:
+    # The engine's own carries the version of the SDK in its name.
+    return "default" if default_name(provider) else provider
 
 
 def _uid(client: Client) -> str | None:

@@ -35,7 +35,7 @@ Engine = Annotated[
     EngineChoice, typer.Option("--engine", help="auto: the Pulumi CLI when it is on PATH, else the embedded engine.")
 ]
 Kubeconfig = Annotated[
-    Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Else KUBECONFIG, else the site's.")
+    Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Else the site's, else KUBECONFIG.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -182,6 +182,23 @@ def stack_export(stack: Stack, cwd: Folder = Path()) -> None:
     print(json.dumps(_workspace(cwd, None).export(stack), indent=4))
 
 
+@stack_app.command("rm")
+def stack_rm(
+    stack: Stack,
+    cwd: Folder = Path(),
+    force: Annotated[
+        bool, typer.Option("--force", help="Also with resources: they are forgotten, not deleted; its file stays.")
+    ] = False,
+) -> None:
+    """Remove an empty stack; with --force, drop a stack's state without touching the cluster."""
+    workspace = _workspace(cwd, None)
+    if force:
+        workspace.forget(stack)
+    else:
+        workspace.remove(stack)
+    _say(f"{stack}: forgotten" if force else f"{stack}: removed")
+
+
 @config_app.command("get")
 def config_get(
     key: Annotated[str, typer.Argument(help="project:name, or name for this project's.")],
@@ -238,7 +255,7 @@ def _run(
 
     with display.Progress(preview=operation == "preview") as progress:
         workspace = _workspace(cwd, kubeconfig, skip_await=skip_await, watcher=progress)
-        site_environment(workspace.home)
+        site_environment(workspace.home, kubeconfig)
         action: Callable[[str], Result] = getattr(workspace, operation)
         result = action(stack)
     if as_json:
@@ -263,14 +280,22 @@ def _run(
     return result
 
 
-def site_environment(home: Path) -> None:
-    """Set what programs need to reach the embedded site (KUBECONFIG, VAULT_*), where it exists and is not set."""
+def site_environment(home: Path, kubeconfig: Path | None = None) -> None:
+    """Set what programs need to reach the embedded site (KUBECONFIG, VAULT_*), where it exists.
+
+    Nothing of the site's is mixed with what is another's: not with a cluster named by `kubeconfig`, and the VAULT_*
+    all or, beside a VAULT_ADDR of the user's own, none.
+    """
     if not (home / "site" / "site.json").exists():
         return
     from falaj_site.site import Site
 
-    for key, value in Site(home).environment().items():
-        os.environ.setdefault(key, value)
+    found = Site(home).environment()
+    if kubeconfig is not None and kubeconfig.resolve() != Path(found["KUBECONFIG"]).resolve():
+        return
+    if os.environ.get("VAULT_ADDR") not in (None, "", found["VAULT_ADDR"]):
+        found = {key: value for key, value in found.items() if not key.startswith("VAULT_")}
+    os.environ.update(found)
 
 
 def _shown_config(workspace: Workspace, stack: str) -> dict[str, str]:
@@ -327,7 +352,8 @@ def _with_cli(operation: str, stack: str, cwd: Path, kubeconfig: Path | None, *,
     from falaj_engine import cli
 
     workspace = _workspace(cwd, kubeconfig)
-    site_environment(workspace.home)
+    site_environment(workspace.home, kubeconfig)
+    workspace.check_cluster(stack)
     if operation in ("up", "destroy", "refresh") and not yes:
         if operation == "up":
             cli.run(workspace, "preview", stack, as_json=False)

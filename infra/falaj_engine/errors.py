@@ -10,6 +10,7 @@ EngineError
 │   ├── UnsupportedError    a feature the embedded engine refuses by name
 │   ├── MissingPluginError  a provider that needs a plugin that is not there
 │   └── ClusterError        no kubeconfig, or the API server does not answer
+│       └── OtherClusterError   the stack's objects are in another cluster
 └── UpdateFailedError       exit 1: the work failed; the state says how far it came
     ├── ProgramError        the user's program raised
     ├── CheckError          a provider refused a resource's inputs
@@ -64,6 +65,10 @@ class MissingPluginError(UnsupportedError):
 
 class ClusterError(CannotRunError):
     """The cluster cannot be reached or the kubeconfig cannot be used."""
+
+
+class OtherClusterError(ClusterError):
+    """The cluster is not the one the stack's objects are in."""
 
 
 class UpdateFailedError(EngineError):

@@ -25,8 +25,8 @@ from falaj_engine.values import Props, has_unknown, reveal
 if TYPE_CHECKING:
     from falaj_engine.deployment import Deployment
 
-Factory = Callable[[Props], Provider]
-"""Makes a provider from its configuration, secrets opened. Raises EngineError."""
+Factory = Callable[[str, Props], Provider]
+"""Makes a provider from its name and configuration, secrets opened. Raises EngineError."""
 
 
 class Providers:
@@ -145,7 +145,8 @@ class Providers:
 
     def _make(self, reference: str, package: str, inputs: Props) -> Provider:
         factory = self._factory(package)
-        provider = NullProvider() if has_unknown(inputs) else factory(reveal(inputs))
+        name = urns.name_of(reference.rsplit("::", 1)[0])
+        provider = NullProvider() if has_unknown(inputs) else factory(name, reveal(inputs))
         with self._lock:
             return self._made.setdefault(reference, provider)
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from falaj_engine import program as programs
+from falaj_engine.clusters import Clusters, providers_in_use
 from falaj_engine.deployment import Deployment
 from falaj_engine.errors import EngineError, PassphraseError, ProjectError, StackNotFoundError
 from falaj_engine.events import Events, Record, Step, Timer
 from falaj_engine.project import StackFile, full_key, has_secure, load_project, load_stack_file, secure
+from falaj_engine.provider import Provider
 from falaj_engine.providers import Factory, Providers
 from falaj_engine.refresh import refresh as refresh_states
 from falaj_engine.removal import remove_rest
@@ -56,7 +58,7 @@ class Result:
 class Workspace:
     """A project's stacks, with their state and stack files under `home`.
 
-    kubeconfig: for programs whose provider names none; None for KUBECONFIG, then the site's, then ~/.kube/config.
+    kubeconfig: for programs whose provider names none; None for the site's, then KUBECONFIG, then ~/.kube/config.
     skip_await: do not wait for workloads to become ready. watcher: is told of every step. project_dir: the project or
     below it.
     """
@@ -102,7 +104,38 @@ class Workspace:
         if self.store.read(stack)["checkpoint"].get("latest", {}).get("resources"):
             raise StackNotFoundError(f"stack {stack!r} still has resources: destroy it first")
         self.store.remove(stack)
+        self._clusters_file(stack).unlink(missing_ok=True)
         self._own_file(stack).unlink(missing_ok=True)
+
+    def forget(self, stack: str) -> None:
+        """Drop the stack's state, whatever it describes; no cluster is touched or asked.
+
+        The stack's file stays, so that `up` makes the stack anew; a copy of the state is among its backups. Raises
+        StackNotFoundError or LockedError.
+        """
+        self.store.read(stack)
+        with self.store.lock(stack, lambda _text: None):
+            self.store.back_up(stack)
+            self.store.remove(stack)
+            self._clusters_file(stack).unlink(missing_ok=True)
+
+    def check_cluster(self, stack: str) -> None:
+        """Raise OtherClusterError if the stack's objects are in another cluster than its default provider would drive.
+
+        Nothing is asked of a cluster when the stack has no such objects.
+        """
+        if stack not in self.store.names():
+            return
+        checkpoint, crypter = self._open(stack)
+        clusters = self._clusters(checkpoint, keep=False)
+        if "default" not in clusters.in_use:
+            return
+        from falaj_engine.kube.client import Client
+        from falaj_engine.kube.config import load
+
+        texts, _ = self.stack_file(stack).values(self.project.defaults, crypter.decrypt)
+        kubeconfig = texts.get("kubernetes:kubeconfig") or self._kubeconfig()
+        clusters.meet("default", Client(load(kubeconfig, texts.get("kubernetes:context"))))
 
     def stack_file(self, stack: str) -> StackFile:
         """The stack's file: its own under `home`, or the project's before `init`."""
@@ -214,7 +247,7 @@ class Workspace:
                     project=self.project.name,
                     stack=stack,
                     snapshot=snapshot,
-                    providers=self._providers(file, crypter),
+                    providers=self._providers(file, crypter, self._clusters(checkpoint, keep=not preview)),
                     record=record,
                     preview=preview,
                     cancelled=cancelled,
@@ -257,28 +290,49 @@ class Workspace:
             self.store.read(stack)
         self.init(stack)
 
-    def _providers(self, file: StackFile, crypter: Crypter) -> Providers:
+    def _clusters(self, checkpoint: Checkpoint, *, keep: bool) -> Clusters:
+        stack = checkpoint.stack.rsplit("/", 1)[-1]
+        states = [*checkpoint.resources, *(pending.state for pending in checkpoint.pending)]
+        in_use = providers_in_use((state.type, state.provider) for state in states)
+        used = self._kubeconfig()
+        site = used is not None and Path(used).resolve() == self.home / "site" / "kubeconfig"
+        return Clusters(self._clusters_file(stack), stack, in_use, site, keep)
+
+    def _clusters_file(self, stack: str) -> Path:
+        return self.store.root / ".falaj" / self.project.name / f"{stack}.json"
+
+    def _providers(self, file: StackFile, crypter: Crypter, clusters: Clusters) -> Providers:
         from falaj_engine.dynamic import DynamicProvider
         from falaj_engine.kube.provider import KubernetesProvider
 
         texts, secret_keys = file.values(self.project.defaults, crypter.decrypt)
         config: Props = {key: Secret(text) if key in secret_keys else text for key, text in texts.items()}
+
+        def kubernetes(name: str, inputs: Props) -> Provider:
+            provider = KubernetesProvider.configure(
+                inputs,
+                self._kubeconfig(),
+                skip_await=self.skip_await,
+                admit=lambda client: clusters.meet(name, client),
+            )
+            if clusters.holds(name):
+                # "Nothing to change" may be said of the stack's own cluster only, so it is met even then.
+                provider.connect()
+            return provider
+
         factories: dict[str, Factory] = {
-            "kubernetes": lambda inputs: KubernetesProvider.configure(
-                inputs, self._kubeconfig(), skip_await=self.skip_await
-            ),
-            "pulumi-python": lambda inputs: DynamicProvider(inputs, self.project.name),
-            "pulumi": lambda _inputs: StackReferences(self._outputs),
+            "kubernetes": kubernetes,
+            "pulumi-python": lambda _name, inputs: DynamicProvider(inputs, self.project.name),
+            "pulumi": lambda _name, _inputs: StackReferences(self._outputs),
         }
         return Providers(factories, config)
 
     def _kubeconfig(self) -> str | None:
-        import os
-
         if self.kubeconfig:
             return self.kubeconfig
+        # The state in this home is about this home's site: a KUBECONFIG that happens to be set is for something else.
         site = self.home / "site" / "kubeconfig"
-        return None if os.environ.get("KUBECONFIG") or not site.exists() else str(site)
+        return str(site) if site.exists() else None
 
     def _outputs(self, name: str) -> Props:
         parts = name.split("/")

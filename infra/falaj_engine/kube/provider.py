@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from falaj_engine import diff as diffs
@@ -32,18 +32,37 @@ _ANNOTATIONS = ("pulumi.com/waitFor", "pulumi.com/replaceUnready")
 
 
 class KubernetesProvider:
-    """Drives the objects of one cluster. Made from the provider's inputs by `configure`; connects on first use."""
+    """Drives the objects of one cluster. Made from the provider's inputs by `configure`; connects on first use.
 
-    def __init__(self, kubeconfig: str | None, context: str | None, namespace: str | None, *, skip_await: bool) -> None:
+    admit: is shown the connection before anything else is, and raises EngineError where it must not be used.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: str | None,
+        context: str | None,
+        namespace: str | None,
+        *,
+        skip_await: bool,
+        admit: Callable[[Client], None] = lambda _client: None,
+    ) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
         self._namespace = namespace
         self._skip_await = skip_await
+        self._admit = admit
         self._lock = threading.Lock()
         self._client: Client | None = None
 
     @classmethod
-    def configure(cls, inputs: Props, kubeconfig: str | None, *, skip_await: bool) -> KubernetesProvider:
+    def configure(
+        cls,
+        inputs: Props,
+        kubeconfig: str | None,
+        *,
+        skip_await: bool,
+        admit: Callable[[Client], None] = lambda _client: None,
+    ) -> KubernetesProvider:
         """From a provider resource's inputs.
 
         kubeconfig: where they name none. Raises UnsupportedError for other settings.
@@ -57,7 +76,9 @@ class KubernetesProvider:
         if str(inputs.get("enableServerSideApply", "true")).lower() == "false":
             raise UnsupportedError("kubernetes:enableServerSideApply=false is not supported by the embedded engine")
         own = inputs.get("kubeconfig")
-        return cls(own or kubeconfig, inputs.get("context"), inputs.get("namespace"), skip_await=skip_await)
+        return cls(
+            own or kubeconfig, inputs.get("context"), inputs.get("namespace"), skip_await=skip_await, admit=admit
+        )
 
     # The protocol
 
@@ -101,7 +122,7 @@ class KubernetesProvider:
         if operation.preview:
             query["dryRun"] = "All"
         try:
-            client = self._connect()
+            client = self.connect()
             rest = client.rest(api_version, kind)
             live = client.request("POST", rest.path(objects.namespace_of(inputs) or ""), inputs, query)
         except ApiError as error:
@@ -145,7 +166,7 @@ class KubernetesProvider:
     def delete(self, operation: Operation, id: str, inputs: Props, outputs: Props) -> None:  # noqa: A002
         api_version, kind = objects.group_version_kind(operation.type, inputs)
         try:
-            rest = self._connect().rest(api_version, kind)
+            rest = self.connect().rest(api_version, kind)
         except ApiError as error:
             if error.status == 404:  # the kind itself is gone, and its objects with it
                 return
@@ -162,14 +183,14 @@ class KubernetesProvider:
         if isinstance(uid, str):
             options["preconditions"] = {"uid": uid}
         try:
-            answer = self._connect().request("DELETE", path, options)
+            answer = self.connect().request("DELETE", path, options)
         except ApiError as error:
             # Gone, or another object has its name: ours is gone either way.
             if error.status == 404 or (error.status == 409 and isinstance(uid, str) and self._uid(path) != uid):
                 return
             raise self._explained(operation, "delete", error) from None
         if answer.get("kind") != "Status":
-            waiting.until_gone(self._connect(), path, answer, operation)
+            waiting.until_gone(self.connect(), path, answer, operation)
 
     def recover(self, operation: Operation, pending: Pending) -> Live | None:
         inputs = pending.state.inputs
@@ -184,21 +205,24 @@ class KubernetesProvider:
 
     # Inside
 
-    def _connect(self) -> Client:
+    def connect(self) -> Client:
+        """The connection, made and admitted on first use. Raises EngineError."""
         with self._lock:
             if self._client is None:
-                self._client = Client(self._cluster())
+                client = Client(self._cluster())
+                self._admit(client)
+                self._client = client
             return self._client
 
     def _cluster(self) -> Cluster:
         return load(self._kubeconfig, self._context)
 
     def _default_namespace(self) -> str:
-        return self._namespace or self._connect().cluster.namespace
+        return self._namespace or self.connect().cluster.namespace
 
     def _namespaced(self, operation: Operation, api_version: str, kind: str) -> bool:
         try:
-            return self._connect().rest(api_version, kind).namespaced
+            return self.connect().rest(api_version, kind).namespaced
         except ApiError as error:
             if operation.preview and error.status == 404:  # its definition may come with this very deployment
                 return False
@@ -206,7 +230,7 @@ class KubernetesProvider:
 
     def _get(self, operation: Operation, api_version: str, kind: str, id: str) -> Object | None:  # noqa: A002
         try:
-            client = self._connect()
+            client = self.connect()
             return client.request("GET", client.rest(api_version, kind).path(*_split(id)))
         except ApiError as error:
             if error.status == 404:
@@ -215,14 +239,14 @@ class KubernetesProvider:
 
     def _uid(self, path: str) -> str | None:
         try:
-            metadata = self._connect().request("GET", path)["metadata"]
+            metadata = self.connect().request("GET", path)["metadata"]
         except ApiError:
             return None
         return str(metadata.get("uid"))
 
     def _apply(self, operation: Operation, inputs: Props, manager: str) -> Object:
         api_version, kind = objects.group_version_kind(operation.type, inputs)
-        client = self._connect()
+        client = self.connect()
         path = client.rest(api_version, kind).path(objects.namespace_of(inputs) or "", str(objects.name_of(inputs)))
         force = objects.annotation(inputs, "pulumi.com/patchForce") == "true"
         query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict"}
@@ -241,7 +265,7 @@ class KubernetesProvider:
         entries = objects.handed_over(live, manager)
         if entries is None:
             return
-        client = self._connect()
+        client = self.connect()
         patch = [
             {"op": "replace", "path": "/metadata/managedFields", "value": entries},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
@@ -264,7 +288,7 @@ class KubernetesProvider:
         ]
         if immutable:
             self.delete(operation, id_, inputs, live)
-            client = self._connect()
+            client = self.connect()
             path = client.rest(api_version, kind).path(namespace or "")
             return client.request("POST", path, inputs, {"fieldManager": objects.MANAGER})
         self._hand_over(operation, api_version, kind, id_, manager)
@@ -280,7 +304,7 @@ class KubernetesProvider:
         if timeout is None and (text := objects.annotation(inputs, "pulumi.com/timeoutSeconds")) is not None:
             timeout = float(text)
         api_version, kind = live["apiVersion"], live["kind"]
-        client = self._connect()
+        client = self.connect()
         path = client.rest(api_version, kind).path(*_split(objects.id_of(live)))
         live, reason = waiting.until_ready(client, path, live, operation, timeout)
         outputs = objects.outputs(live, inputs, manager, initial)
