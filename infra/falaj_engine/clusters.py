@@ -60,9 +60,14 @@ class Clusters:
                 "the user of the kubeconfig may not get the namespace kube-system"
             )
         if known is not None and known.uid != uid:
-            raise OtherClusterError(self._explain(known, server))
+            raise OtherClusterError(self._explain(known, server), remade=known.site and self.site)
         if uid is not None and self.keep and records.get(name) != (met := Identity(uid, server, self.site)):
             self._write({**records, name: met})
+
+    def elsewhere(self) -> list[str]:
+        """Servers of the clusters, not the embedded site's, that objects of the stack are in."""
+        records = self._read()
+        return sorted(records[name].server for name in self.in_use if name in records and not records[name].site)
 
     def _explain(self, known: Identity, server: str) -> str:
         forget = f"`falaj stack rm -s {self.stack} --force`"

@@ -68,7 +68,14 @@ class ClusterError(CannotRunError):
 
 
 class OtherClusterError(ClusterError):
-    """The cluster is not the one the stack's objects are in."""
+    """The cluster is not the one the stack's objects are in.
+
+    remade: both are the embedded site's, which was purged in between; what the state describes is gone.
+    """
+
+    def __init__(self, message: str, *, remade: bool = False) -> None:
+        super().__init__(message)
+        self.remade = remade
 
 
 class UpdateFailedError(EngineError):

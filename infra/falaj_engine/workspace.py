@@ -119,6 +119,11 @@ class Workspace:
             self.store.remove(stack)
             self._clusters_file(stack).unlink(missing_ok=True)
 
+    def elsewhere(self, stack: str) -> list[str]:
+        """Servers of the clusters other than the embedded site that objects of the stack are in; none is asked."""
+        checkpoint, _ = self._open(stack)
+        return self._clusters(checkpoint, keep=False).elsewhere()
+
     def check_cluster(self, stack: str) -> None:
         """Raise OtherClusterError if the stack's objects are in another cluster than its default provider would drive.
 

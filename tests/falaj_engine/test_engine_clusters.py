@@ -38,6 +38,8 @@ def move_away(space: Any, **changes: Any) -> None:
 def refused(space: Any, operation: str) -> EngineError:
     error = getattr(space.fresh(), operation)("dev").error
     assert isinstance(error, OtherClusterError)
+    # Only what was on a site that is gone may be forgotten without being asked for.
+    assert error.remade == (space.fresh().elsewhere("dev") == [])
     assert error.exit_code == 2
     assert "\n" not in str(error)
     return error
@@ -70,6 +72,7 @@ def test_another_cluster_is_refused(operation: str, made: Any, config_maps: Any)
     assert "m" in config_maps(made.namespace)
     assert '"kubernetes:core/v1:ConfigMap"' in before
     assert '"kubernetes:core/v1:ConfigMap"' in made.workspace.store.path("dev").read_text()
+    assert made.workspace.elsewhere("dev") == ["https://there:6443"]
     with pytest.raises(OtherClusterError):
         made.workspace.check_cluster("dev")
 

@@ -174,6 +174,26 @@ def test_what_the_readme_tells_to_look_at_next(report: Mapping[str, Any], home: 
     assert connection["jurisdiction"]["name"] == "uae"
 
 
+def test_down_refuses_before_anything_where_a_stack_is_not_the_quickstarts(
+    report: Mapping[str, Any], home: Path
+) -> None:
+    """What somebody added is theirs: neither it nor its state goes with the quickstart."""
+    state = home / "state" / ".pulumi" / "stacks" / "falaj"
+    document = json.loads((state / "tenant-other.json").read_text())
+    text = json.dumps(document).replace("tenant-other", "tenant-third")
+    (state / "tenant-third.json").write_text(text)
+    (home / "stacks" / "Pulumi.tenant-third.yaml").write_text(
+        (home / "stacks" / "Pulumi.tenant-other.yaml").read_text()
+    )
+    try:
+        refused = falaj(home, "down", "--yes", code=2)
+    finally:
+        (state / "tenant-third.json").unlink()
+        (home / "stacks" / "Pulumi.tenant-third.yaml").unlink()
+    assert "tenant-third" in refused.stderr
+    assert Site(home).status().ready
+
+
 def test_after_the_site_was_killed_it_converges(report: Mapping[str, Any], home: Path) -> None:
     """Everything on the machine ends with the site's first process; the data is still there."""
     from falaj_site import process

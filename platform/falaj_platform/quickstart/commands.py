@@ -51,13 +51,15 @@ def down(
     from falaj_site.progress import Console
 
     project, home = _project(), falaj_home()
-    found = inventory(home)
+    found = inventory(project, home)
     if not found:
         typer.echo(json.dumps({"removed": []}) if as_json else f"nothing to take down in {home}")
         return
     if not yes:
         if not sys.stdin.isatty():
-            typer.echo("falaj: `down` removes data; say --yes where nobody can be asked", err=True)
+            typer.echo(
+                f"falaj: down removes {len(found)} things from {home}; say --yes where nobody can be asked", err=True
+            )
             raise typer.Exit(2)
         typer.echo(f"This removes from {home}, for good:", err=True)
         for line in found:

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from falaj_engine.errors import OtherClusterError
 from falaj_engine.events import Step
 from falaj_engine.workspace import Result, Workspace
 from falaj_platform.errors import QuickstartError
 from falaj_site.progress import Progress
 from falaj_site.site import Site
 
-__all__ = ["REGION", "TENANTS", "bring_up", "site_environment", "workspace"]
+__all__ = ["REGION", "TENANTS", "bring_up", "configure_region", "forget_if_gone", "site_environment", "workspace"]
 
 REGION = "region-local"
 TENANTS = ("demo", "other")
@@ -91,6 +92,7 @@ def configure_region(stacks: Workspace, site: Site, image: str) -> None:
 
 def bring_up(stacks: Workspace, stack: str) -> str:
     """Brings one stack to what its program says; what changed, as one line. Raises QuickstartError."""
+    forget_if_gone(stacks, stack)
     result = stacks.up(stack)
     if not result.ok:
         raise QuickstartError(f"stack {stack} did not come up: {_why(result)}")
@@ -98,6 +100,19 @@ def bring_up(stacks: Workspace, stack: str) -> str:
         return "nothing to change"
     counted = {op: count for op, count in result.counts.items() if op not in {"same", "read", "discard"}}
     return ", ".join(f"{count} {op}" for op, count in sorted(counted.items()))
+
+
+def forget_if_gone(stacks: Workspace, stack: str) -> None:
+    """Drops the state of a stack that was on a site since purged: what it describes is gone.
+
+    Raises OtherClusterError where the stack is in a cluster that is not this home's site.
+    """
+    try:
+        stacks.check_cluster(stack)
+    except OtherClusterError as other:
+        if not other.remade:
+            raise
+        stacks.forget(stack)
 
 
 def _why(result: Result) -> str:
