@@ -76,7 +76,10 @@ class VaultConfig(_Model):
 
 
 class RegionConfig(_Model):
-    """One region: where it is, and the platform image that its tenants run, by digest."""
+    """One region: where it is, and the platform image that its tenants run, by digest.
+
+    `storage_class` is one that the cluster has; without it the embedded site's own is made.
+    """
 
     kind: Literal["region"]
     jurisdiction: Label
@@ -84,6 +87,7 @@ class RegionConfig(_Model):
     region: Label
     image: ImageByDigest
     vault: VaultConfig
+    storage_class: Label | None = None
 
 
 class Quota(_Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.storage.v1 import StorageClass
 
@@ -25,14 +26,7 @@ def program(config: RegionConfig) -> None:
         NAMESPACE,
         metadata={"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
     )
-    storage = StorageClass(
-        STORAGE_CLASS,
-        metadata={"name": STORAGE_CLASS},
-        provisioner="falaj.io/local",
-        # A local volume lies on the node where its pod runs, so the pod is placed first.
-        volume_binding_mode="WaitForFirstConsumer",
-        reclaim_policy="Delete",
-    )
+    storage_class = config.storage_class or _site_storage()
     Admission("admission", AdmissionArgs(image=config.image))
     vault = ClusterVault(
         "vault",
@@ -49,7 +43,7 @@ def program(config: RegionConfig) -> None:
         cloud=config.cloud,
         region=config.region,
         image=config.image,
-        storage_class=storage.metadata["name"],
+        storage_class=storage_class,
         control_plane=[f"{config.vault.address}/{prefix}"],
         token_reviewer_role=vault.token_reviewer_role,
         vault_url=config.vault.url,
@@ -57,3 +51,17 @@ def program(config: RegionConfig) -> None:
         vault_ca=config.vault.ca,
         vault_auth_mount=vault.auth_mount,
     )
+
+
+def _site_storage() -> pulumi.Output[str]:
+    """The storage class of the embedded site's local volumes."""
+    storage = StorageClass(
+        STORAGE_CLASS,
+        metadata={"name": STORAGE_CLASS},
+        provisioner="falaj.io/local",
+        # A local volume lies on the node where its pod runs, so the pod is placed first.
+        volume_binding_mode="WaitForFirstConsumer",
+        reclaim_policy="Delete",
+    )
+    name: pulumi.Output[str] = storage.metadata["name"]
+    return name

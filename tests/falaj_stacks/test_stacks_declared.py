@@ -42,6 +42,13 @@ def test_the_region_declares_what_it_promises(region: Declared) -> None:
     assert reviewer == [{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}]
 
 
+def test_a_cluster_of_ones_own_keeps_its_storage_class(
+    run_stack: Callable[..., Declared], config_of: Callable[[str], dict[str, Any]]
+) -> None:
+    declared = run_stack("region-local", {**config_of("region-local"), "storage_class": "fast-disks"})
+    assert _of(declared, "StorageClass") == {}
+
+
 def test_admission_fails_closed_and_only_for_tenants(region: Declared) -> None:
     for name, inputs in _of(region, "ValidatingAdmissionPolicy").items():
         assert inputs["spec"]["failurePolicy"] == "Fail"
