@@ -63,15 +63,15 @@ class Providers:
         )
 
     def for_state(self, state: ResourceState) -> Provider:
-        """The provider of a resource known only from the state."""
+        """The provider of a resource known only from the state; made once, however many ask at the same moment."""
         with self._lock:
             if state.provider in self._made:
                 return self._made[state.provider]
-        assert self._deployment is not None
-        urn, id_ = state.provider.rsplit("::", 1)
-        for entry in self._deployment.snapshot.resources():
-            if entry.urn == urn and entry.id == id_:
-                return self._make(state.provider, urns.package_of(state.type), entry.inputs)
+            assert self._deployment is not None
+            urn, id_ = state.provider.rsplit("::", 1)
+            for entry in self._deployment.snapshot.resources():
+                if entry.urn == urn and entry.id == id_:
+                    return self._make(state.provider, urns.package_of(state.type), entry.inputs)
         raise StepError(f"{urns.short(state.urn)}: its provider {urns.short(urn)} is not in the state")
 
     def register(self, goal: Goal, urn: str, old: ResourceState | None) -> ResourceState:
