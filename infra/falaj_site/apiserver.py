@@ -7,15 +7,12 @@ namespace gets no default service account.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -24,6 +21,7 @@ from falaj_site.control_plane import ControlPlane
 from falaj_site.errors import ComponentFailed
 from falaj_site.home import write_private
 from falaj_site.kube import KubeClient
+from falaj_site.lifeline import die_with_parent
 from falaj_site.progress import Progress
 from falaj_site.tools import ensure
 
@@ -106,7 +104,7 @@ class ApiServer:
                 stderr=log,
                 cwd=self._folder,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),  # two system calls, nothing that needs a lock
+                preexec_fn=die_with_parent(),  # two system calls, nothing that needs a lock
             )
         self._processes.append(process)
 
@@ -138,17 +136,6 @@ class ApiServer:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def in_child() -> None:
-        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return in_child
 
 
 def _free_ports(count: int) -> list[int]:

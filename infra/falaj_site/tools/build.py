@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from falaj_site.errors import ToolUnavailable
+from falaj_site.lifeline import die_with_parent
 from falaj_site.tools import catalogue
 from falaj_site.tools.catalogue import Tool
 
@@ -118,7 +119,9 @@ def _build_go(tool: Tool, go: Path, made: Path, go_cache: Path) -> None:
 
 def _run(tool: Tool, command: list[str | Path], cwd: Path, env: dict[str, str]) -> None:
     try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False, preexec_fn=die_with_parent()
+        )
     except OSError as error:
         raise ToolUnavailable(f"cannot build {tool.name}: {command[0]} does not run ({error.strerror})") from error
     if done.returncode != 0:
