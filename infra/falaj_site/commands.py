@@ -57,7 +57,9 @@ def _show(status: SiteStatus, as_json: bool) -> None:
     if as_json:
         typer.echo(status.model_dump_json(indent=2))
         return
-    for part in status.components:
+    if status.endpoints is None:
+        typer.echo(f"there is no site in {status.home}: run `falaj site up`")
+    for part in status.components if status.endpoints is not None else ():
         again = f"  restarted {part.restarts}×" if part.restarts else ""
         typer.echo(f"{part.name:<24} {part.version:<10} {'answers' if part.answers else 'does not answer'}{again}")
     if status.endpoints is not None:

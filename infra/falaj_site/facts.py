@@ -64,7 +64,9 @@ class Endpoints(_Frozen):
 
 
 class ComponentStatus(_Frozen):
-    """One component: its version, whether it answered just now, how often it was restarted since the site came up."""
+    """One component: the version that was started (empty before that), whether it answered just now, and how often
+    it was restarted since the site came up.
+    """
 
     name: str
     version: str

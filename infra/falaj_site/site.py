@@ -157,7 +157,7 @@ class Site:
                 ports={name: each.getsockname()[1] for name, each in sockets.items()},
                 fingerprint=fingerprint,
                 versions={name: catalogue.version(catalogue.TOOLS[name]) for name in tools}
-                | {"openbao": _openbao_version()},
+                | {"openbao": _openbao_version(), "forwarder": _own_version(), "volumes": _own_version()},
             )
             facts.save(layout.facts)
             admin = Authority(layout.pki).issue("admin", common_name="falaj:admin", groups=("system:masters",))
@@ -244,7 +244,7 @@ class Site:
         return tuple(
             ComponentStatus(
                 name=part.name,
-                version=versions.get(part.name, _own_version()),
+                version=versions.get(part.name, ""),
                 answers=answered.get(part.name, False),
                 restarts=int(said.get(part.name, {}).get("restarts", 0)),
             )

@@ -40,13 +40,15 @@ def test_status_without_a_site_says_so_and_makes_nothing(home: Path) -> None:
     status = json.loads(result.stdout)
     assert status["running"] is False
     assert status["endpoints"] is None
-    assert {part["answers"] for part in status["components"]} == {False}
+    assert {(part["answers"], part["version"]) for part in status["components"]} == {(False, "")}
     assert status["enforces_network_policy"] is False
     assert not home.exists()
 
 
 def test_status_tells_that_network_policies_are_not_enforced(home: Path) -> None:
-    assert "NOT enforced" in CliRunner().invoke(app(), ["site", "status"]).stdout
+    said = CliRunner().invoke(app(), ["site", "status"]).stdout
+    assert "there is no site" in said
+    assert "NOT enforced" in said
 
 
 def test_down_without_a_site_is_no_error(home: Path) -> None:
