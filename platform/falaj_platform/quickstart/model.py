@@ -6,6 +6,7 @@ Every step looks first at what is there, so that a second run, or one after a ki
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from falaj_site.progress import Progress
 __all__ = ["MODEL", "People", "predict", "rolled_back", "train"]
 
 MODEL = "mortgage-denial"
+_VERIFY_SECONDS = 120.0
 # The least that the example's model must reach on the rows held out.
 BARS: Mapping[str, float] = {"auc": 0.7}
 # The first is what examples/mortgage/mortgage.py trains as well.
@@ -77,9 +79,26 @@ def rolled_back(people: People, first: ModelVersion, second: ModelVersion) -> di
         back = operator.rollback(MODEL)
         if back.version != first.version:
             raise QuickstartError(f"the rollback went to version {back.version}, not to {first.version}")
-    elif operator.status()["desired"] is None:
+    elif not _await_served(operator):
         operator.deploy(MODEL, first.version)
     return {"from": second.version, "to": first.version, "done_now": not done}
+
+
+def _await_served(operator: Tenant) -> bool:
+    """Waits while the replica verifies what it is to serve, as after a restart; False where it is to serve nothing.
+
+    Raises QuickstartError: it refuses it, or does not get there.
+    """
+    deadline = time.monotonic() + _VERIFY_SECONDS
+    while True:
+        status = operator.status()
+        if not status["desired"] and status["observed"]:
+            return False
+        if status["served"]:
+            return True
+        if status["refused"] or time.monotonic() > deadline:
+            raise QuickstartError(f"the replica serves nothing: {status['refused'] or status['problem']}")
+        time.sleep(0.5)
 
 
 def predict(people: People, example: Path) -> dict[str, Any]:

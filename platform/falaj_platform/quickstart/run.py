@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from falaj.session import Session
 from falaj_platform.errors import QuickstartError
 from falaj_platform.image.build import build_image
 from falaj_platform.image.build import check as check_image
-from falaj_platform.quickstart import isolation, model, provision, refusals
+from falaj_platform.quickstart import cluster, isolation, model, provision, refusals
 from falaj_platform.quickstart.report import Recorder, Report
 from falaj_site import preflight
 from falaj_site.home import private_folder
@@ -57,7 +56,8 @@ def run(project: Path, home: Path, progress: Progress, report: Report) -> None:
         }
         if not status.enforces_network_policy:
             detail.append(
-                "NetworkPolicy is not enforced on this site's own network: pods have no route off the machine"
+                "NetworkPolicy is not enforced on this site: "
+                "its pods reach each other across tenants, but no other machine"
             )
     # The site planned steps of its own; from here on they are these.
     progress.plan(STEPS[1:])
@@ -68,6 +68,8 @@ def run(project: Path, home: Path, progress: Progress, report: Report) -> None:
             progress.note("  importing the image into the site")
             site.import_image(image.archive)
     stacks = provision.workspace(project, home, progress)
+    api = read_kubeconfig(site.endpoints().kubeconfig)
+    kube = Kube(api.http())
     with provision.site_environment(site):
         with steps.step(STEPS[2]) as detail:
             provision.configure_region(stacks, site, image.reference)
@@ -75,21 +77,20 @@ def run(project: Path, home: Path, progress: Progress, report: Report) -> None:
         for step, tenant in zip(STEPS[3:5], provision.TENANTS, strict=True):
             with steps.step(step) as detail:
                 detail.append(provision.bring_up(stacks, f"tenant-{tenant}"))
-    cluster = read_kubeconfig(site.endpoints().kubeconfig)
+                cluster.await_services(kube, f"tenant-{tenant}", progress)
     credentials = private_folder(home / "credentials")
     with steps.step(STEPS[5]) as detail:
         people = model.People(
-            data_scientist=_member(cluster, credentials, "demo", "data-scientist"),
-            approver=_member(cluster, credentials, "demo", "approver"),
-            operator=_member(cluster, credentials, "demo", "operator"),
-            lead=_member(cluster, credentials, "demo", "lead"),
+            data_scientist=_member(api, credentials, "demo", "data-scientist"),
+            approver=_member(api, credentials, "demo", "approver"),
+            operator=_member(api, credentials, "demo", "operator"),
+            lead=_member(api, credentials, "demo", "lead"),
         )
-        stranger = _member(cluster, credentials, "other", "data-scientist")
+        stranger = _member(api, credentials, "other", "data-scientist")
         detail.append("demo as data-scientist, approver, operator, lead; other as data-scientist")
     _models(project / "examples" / "mortgage", people, stranger, credentials, steps, progress, report)
-    kube = Kube(cluster.http())
-    report.nodes = _nodes(kube)
-    report.pods = _pods(kube)
+    report.nodes = cluster.nodes(kube)
+    report.pods = cluster.pods(kube)
 
 
 def _models(
@@ -134,8 +135,8 @@ def _models(
         detail.append(f"{report.audit['records']} records hold")
 
 
-def _member(cluster: Cluster, folder: Path, tenant: str, member: str) -> Tenant:
-    credentials = log_in(cluster, tenant, member)
+def _member(api: Cluster, folder: Path, tenant: str, member: str) -> Tenant:
+    credentials = log_in(api, tenant, member)
     credentials.save(folder)
     return Tenant(Session(credentials, folder))
 
@@ -147,39 +148,3 @@ def _verified(member: Tenant) -> dict[str, Any]:
     if not verdict.ok:
         raise QuickstartError(f"the audit log does not hold: {verdict.problem}")
     return {"ok": verdict.ok, "records": verdict.records, "head": verdict.head}
-
-
-def _nodes(kube: Kube) -> list[dict[str, Any]]:
-    items = kube.http.json("GET", "api/v1/nodes")["items"]
-    return [
-        {
-            "name": node["metadata"]["name"],
-            "ready": _condition(node, "Ready"),
-            "kubelet": node["status"]["nodeInfo"]["kubeletVersion"],
-            "runtime": node["status"]["nodeInfo"]["containerRuntimeVersion"],
-        }
-        for node in items
-    ]
-
-
-def _pods(kube: Kube) -> list[dict[str, Any]]:
-    items = kube.http.json("GET", "api/v1/pods")["items"]
-    return [
-        {
-            "namespace": pod["metadata"]["namespace"],
-            "name": pod["metadata"]["name"],
-            "phase": pod["status"].get("phase"),
-            "ready": _condition(pod, "Ready"),
-            "restarts": sum(container.get("restartCount", 0) for container in _containers(pod)),
-        }
-        for pod in items
-    ]
-
-
-def _condition(item: dict[str, Any], kind: str) -> bool:
-    conditions: Sequence[dict[str, Any]] = item["status"].get("conditions") or ()
-    return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
-
-
-def _containers(pod: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    return pod["status"].get("containerStatuses") or ()
