@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -372,9 +371,4 @@ def _no_secrets(_text: str) -> str:
     raise PassphraseError("the state has secrets and no secrets provider")
 
 
-def outputs_json(outputs: Props) -> str:
-    """Outputs as indented JSON, secrets masked."""
-    return json.dumps(mask(outputs), indent=2, sort_keys=True)
-
-
-__all__ = ["Result", "Workspace", "full_key", "outputs_json"]
+__all__ = ["Result", "Workspace"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from falaj_engine import diff as diffs
 from falaj_engine import urn as urns
 from falaj_engine.diff import Path
-from falaj_engine.errors import ClusterError, PartialError, StepError, UnsupportedError
+from falaj_engine.errors import PartialError, StepError, UnsupportedError
 from falaj_engine.kube import objects, waiting
 from falaj_engine.kube.client import ApiError, Client, Object
 from falaj_engine.kube.config import Cluster, load
@@ -359,11 +359,3 @@ def _replaces(patterns: tuple[Path, ...], path: Path) -> bool:
 def _split(id: str) -> tuple[str, str]:  # noqa: A002
     namespace, _, name = id.rpartition("/")
     return namespace, name
-
-
-def reachable(client: Client) -> Mapping[str, Any]:
-    """The server's version. Raises ClusterError."""
-    try:
-        return client.request("GET", "/version")
-    except ApiError as error:
-        raise ClusterError(f"{client.cluster.server}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,8 +57,6 @@ def workspace(project: Path, home: Path, progress: Progress) -> Workspace:
 @contextmanager
 def site_environment(site: Site) -> Iterator[None]:
     """The variables with which the stacks find the site, for as long as this lasts."""
-    import os
-
     wanted = {**site.environment(), "FALAJ_HOME": str(site.home)}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
