@@ -6,7 +6,6 @@ They hold where a program's own gate does not reach: a `kubectl apply`, a contro
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,11 +106,12 @@ def policies(image: str) -> dict[str, dict[str, Any]]:
 
 
 def rules_of_pods() -> dict[str, str]:
-    """The rules that are also written as CEL over a pod's `spec`, as messages and expressions over a Pod."""
+    """The rules that are also written as CEL over pods, as messages and expressions."""
     return {
-        f"{rule.id}: {rule.remedy}": re.sub(r"(?<![.\w'])spec\b", "object.spec", rule.cel)
+        f"{rule.id}: {admission.message}": admission.expression
         for rule in RULES
-        if rule.cel is not None
+        for admission in rule.admission
+        if "pods" in admission.resources
     }
 
 

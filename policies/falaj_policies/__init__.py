@@ -14,12 +14,23 @@ if TYPE_CHECKING:
     from typing import Any
 
     from falaj_policies.catalogue import CONTROLS, FRAMEWORKS, control
-    from falaj_policies.errors import PoliciesError, UnknownControl, UnknownJurisdiction
-    from falaj_policies.facts import UNKNOWN, Fact, FileFact, ModelFact, ResourceFact, StatementFact, Unknown
+    from falaj_policies.errors import PoliciesError, RulePackageError, UnknownControl, UnknownJurisdiction
+    from falaj_policies.facts import (
+        UNKNOWN,
+        Fact,
+        FileFact,
+        ModelFact,
+        ProjectFact,
+        ResourceFact,
+        StackFact,
+        StatementFact,
+        Unknown,
+    )
     from falaj_policies.formats import Format, sniff
     from falaj_policies.jurisdictions import JURISDICTIONS, pairs_of
-    from falaj_policies.model import Control, Finding, Reference, Rule, Severity, Stage
-    from falaj_policies.registry import RULES, evaluate, rule_set_version
+    from falaj_policies.model import Admission, Control, Finding, Objection, Reference, Rule, Severity, Stage
+    from falaj_policies.place import Place
+    from falaj_policies.registry import RULES, apply, evaluate, rule_set_version, rules
 
     RULE_SET_VERSION: str
 
@@ -30,56 +41,72 @@ __all__ = [
     "RULES",
     "RULE_SET_VERSION",
     "UNKNOWN",
+    "Admission",
     "Control",
     "Fact",
     "FileFact",
     "Finding",
     "Format",
     "ModelFact",
+    "Objection",
+    "Place",
     "PoliciesError",
+    "ProjectFact",
     "Reference",
     "ResourceFact",
     "Rule",
+    "RulePackageError",
     "Severity",
+    "StackFact",
     "Stage",
     "StatementFact",
     "Unknown",
     "UnknownControl",
     "UnknownJurisdiction",
+    "apply",
     "control",
     "evaluate",
     "pairs_of",
     "rule_set_version",
+    "rules",
     "sniff",
 ]
 
 _HOMES = {
-    "CONTROLS": "catalogue",
+    "Admission": "model",
+    "apply": "registry",
     "Control": "model",
-    "FRAMEWORKS": "catalogue",
+    "control": "catalogue",
+    "CONTROLS": "catalogue",
+    "evaluate": "registry",
     "Fact": "facts",
     "FileFact": "facts",
     "Finding": "model",
     "Format": "formats",
+    "FRAMEWORKS": "catalogue",
     "JURISDICTIONS": "jurisdictions",
     "ModelFact": "facts",
+    "Objection": "model",
+    "pairs_of": "jurisdictions",
+    "Place": "place",
     "PoliciesError": "errors",
-    "RULES": "registry",
+    "ProjectFact": "facts",
     "Reference": "model",
     "ResourceFact": "facts",
     "Rule": "model",
+    "rule_set_version": "registry",
+    "RulePackageError": "errors",
+    "RULES": "registry",
+    "rules": "registry",
     "Severity": "model",
+    "sniff": "formats",
+    "StackFact": "facts",
     "Stage": "model",
     "StatementFact": "facts",
     "UNKNOWN": "facts",
     "Unknown": "facts",
     "UnknownControl": "errors",
     "UnknownJurisdiction": "errors",
-    "control": "catalogue",
-    "evaluate": "registry",
-    "pairs_of": "jurisdictions",
-    "rule_set_version": "registry",
-    "sniff": "formats",
 }
 
 

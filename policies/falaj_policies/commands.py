@@ -42,7 +42,7 @@ def _data(name: str) -> dict[str, Any]:
         "severity": str(rule.severity) if rule else None,
         "rationale": rule.rationale if rule else None,
         "remedy": rule.remedy if rule else None,
-        "cel": rule.cel if rule else None,
+        "cel": [admission.expression for admission in rule.admission] if rule else [],
     }
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["UNKNOWN", "Fact", "FileFact", "ModelFact", "ResourceFact", "StatementFact", "Unknown"]
+__all__ = [
+    "UNKNOWN",
+    "Fact",
+    "FileFact",
+    "ModelFact",
+    "ProjectFact",
+    "ResourceFact",
+    "StackFact",
+    "StatementFact",
+    "Unknown",
+    "kind_of",
+]
 
 
 class Unknown:
@@ -35,14 +48,38 @@ class Fact:
     __slots__ = ()
 
 
+@lru_cache(maxsize=4096)
+def kind_of(type_: str) -> str:
+    """A Pulumi type token without what does not decide: `package:module:Class`.
+
+    Left out are the API version (`kubernetes:apps/v1:Deployment` is `kubernetes:apps:Deployment`,
+    `azure-native:storage/v20240101:StorageAccount` is `azure-native:storage:StorageAccount`), the file that a class is
+    in (`aws:s3/bucket:Bucket` is `aws:s3:Bucket`), `Patch` of Kubernetes and `V2` of AWS, which make the same object.
+    An apiextensions CustomResource of the core group (`kubernetes:v1:Pod`) is `kubernetes:core:Pod`.
+    """
+    package, _, rest = type_.partition(":")
+    module, _, name = rest.rpartition(":")
+    group = module.partition("/")[0]
+    if package == "kubernetes":
+        if re.fullmatch(r"v\d+((alpha|beta)\d+)?", group):
+            group = "core"
+        group = group.removesuffix(".k8s.io").removesuffix(".authorization") if "." in group else group
+        name = name.removesuffix("Patch") or name
+    elif package == "aws":
+        name = name.removesuffix("V2") or name
+    return f"{package}:{group}:{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceFact(Fact):
     """A resource as a program declares it.
 
     `type` is Pulumi's token (`kubernetes:core/v1:Namespace`), `inputs` its inputs in the provider's own spelling
     (camelCase), with UNKNOWN wherever a value is not known. `cloud` and `region` say where it will be: of the resource
-    itself if it says so, else of its provider, else of its stack. `jurisdiction` is the stack's. `tenant` is None for
-    a region's own resources.
+    itself if it says so, else of its provider, else of its stack. `jurisdiction` is the stack's, empty where it says
+    none; `regime` the law that narrows it, empty for none. `tenant` is None for a region's own resources.
+    `references` holds, for each input that was computed from other resources, their URNs: known where the program's
+    graph is (`falaj check`, the engine, the pack's look at the whole stack), empty where it is not.
     """
 
     urn: str
@@ -54,6 +91,43 @@ class ResourceFact(Fact):
     jurisdiction: str
     tenant: str | None = None
     secret_paths: frozenset[str] = field(default_factory=frozenset)
+    regime: str = ""
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The type as rules name it: see `kind_of`."""
+        return kind_of(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class StackFact(Fact):
+    """A whole stack, for what one resource alone does not show: what must stand beside it, and where the stack is.
+
+    `standby` is the (cloud, region) pair of the second site. `transfer_basis` is what a transfer out of a free zone
+    rests on. `backend` is the URL of the state (`s3://bucket?region=me-central-1`), empty where it is not said;
+    `encryption` the URL of its secrets provider (`awskms://...`, `passphrase`), empty likewise.
+    """
+
+    stack: str
+    jurisdiction: str
+    cloud: str | Unknown
+    region: str | Unknown
+    resources: tuple[ResourceFact, ...]
+    tenant: str | None = None
+    regime: str = ""
+    transfer_basis: str = ""
+    standby: tuple[str, str] | None = None
+    backend: str = ""
+    encryption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFact(Fact):
+    """The files of a project that say what it is built from, by relative name, as text."""
+
+    name: str
+    files: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

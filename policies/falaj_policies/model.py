@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from falaj_policies.facts import Fact, ModelFact, ResourceFact
+from falaj_policies.facts import Fact
 
-__all__ = ["Control", "Finding", "Reference", "Rule", "Severity", "Stage"]
+__all__ = ["Admission", "Control", "Finding", "Objection", "Reference", "Rule", "Severity", "Stage"]
 
 
 class Severity(StrEnum):
@@ -71,6 +72,11 @@ class Finding:
     remedy: str
     path: str = ""
     undecided: bool = False
+    advisory: bool = False
+
+    @property
+    def denies(self) -> bool:
+        return not (self.undecided or self.advisory)
 
     def __str__(self) -> str:
         at = f" at {self.path}" if self.path else ""
@@ -79,23 +85,46 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What a check yields; the rule adds its metadata and makes a Finding of it."""
+    """What a check yields; the rule adds its metadata and makes a Finding of it.
+
+    `path` is the input at fault, from the resource's inputs (`spec.containers[0].image`); `subject` another resource
+    than the fact's own, by URN, where a whole stack is judged.
+    """
 
     message: str
     path: str = ""
     undecided: bool = False
+    advisory: bool = False
+    subject: str = ""
 
 
-ResourceCheck = Callable[[ResourceFact], Iterator[Objection]]
-ModelCheck = Callable[[ModelFact], Iterator[Objection]]
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A rule as the Kubernetes API server enforces it in tenants' namespaces.
+
+    `resources` are plural names of one API group, `expression` is CEL over `object` (and `oldObject`), true where the
+    object keeps the rule; `message` is what the refused caller reads after the rule's id. `namespaces` is for the
+    namespace objects themselves, which no namespace selector finds.
+    """
+
+    resources: tuple[str, ...]
+    expression: str
+    message: str
+    group: str = ""
+    version: str = "v1"
+    namespaces: bool = False
+
+
+Check = Callable[[Any], Iterator[Objection]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A control made executable.
 
-    `applies_to` is the fact type that `check` takes. `cel` is the same rule as a Kubernetes ValidatingAdmissionPolicy
-    expression over a pod's spec (variable `spec`), where one can be written.
+    `applies_to` is the fact type that `check` takes; a control may have a rule for each of several. `kinds` are the
+    resource kinds (`falaj_policies.facts.kind_of`) that it looks at, None for all. `admission` is the same rule for
+    the Kubernetes API server, where one can be written.
     """
 
     id: str
@@ -105,6 +134,7 @@ class Rule:
     remedy: str
     stages: frozenset[Stage]
     applies_to: type[Fact]
-    check: ResourceCheck | ModelCheck
+    check: Check
     references: tuple[Reference, ...] = ()
-    cel: str | None = None
+    kinds: frozenset[str] | None = None
+    admission: tuple[Admission, ...] = ()

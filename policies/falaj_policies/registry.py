@@ -1,4 +1,4 @@
-"""The rules with their metadata, the version of the whole set, and the one way to apply it."""
+"""All rules, the version of the whole set, and the one way to apply them."""
 
 from __future__ import annotations
 
@@ -6,148 +6,59 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from falaj_policies.catalogue import CONTROLS
-from falaj_policies.facts import Fact, ModelFact, ResourceFact
-from falaj_policies.model import Finding, Rule, Severity, Stage
-from falaj_policies.rules import kubernetes, model, places
+from falaj_policies.extensions import extensions
+from falaj_policies.facts import Fact, ProjectFact, ResourceFact, StackFact
+from falaj_policies.model import Finding, Rule, Stage
+from falaj_policies.rules import access, change, continuity, crypto, logging, model, residency, supply_chain, tenancy
 
-__all__ = ["RULES", "evaluate", "rule_set_version"]
+__all__ = ["RULES", "apply", "evaluate", "rule_set_version", "rules"]
 
-_DECLARED: Final = frozenset({Stage.PULL_REQUEST, Stage.PROVISION})
-_LOADED: Final = frozenset({Stage.DEPLOY, Stage.RUNTIME})
+# Where everything must be known, so that what a rule could not decide denies.
+_FINAL: Final = frozenset({Stage.DEPLOY, Stage.RUNTIME})
+
+RULES: Final[tuple[Rule, ...]] = tuple(
+    rule
+    for family in (residency, crypto, access, tenancy, logging, supply_chain, change, model, continuity)
+    for rule in family.RULES
+)
 
 
-def _rule(
-    name: str,
-    rationale: str,
-    severity: Severity,
-    remedy: str,
-    applies_to: type[Fact],
-    check: Any,
-    cel: str | None = None,
-) -> Rule:
-    return Rule(
-        id=name,
-        title=CONTROLS[name].title,
-        rationale=rationale,
-        severity=severity,
-        remedy=remedy,
-        stages=_LOADED if applies_to is ModelFact else _DECLARED,
-        applies_to=applies_to,
-        check=check,
-        references=CONTROLS[name].references,
-        cel=cel,
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Falaj's rules and those of the installed rule packages. Raises RulePackageError: one of those cannot be used."""
+    return RULES + tuple(rule for package in extensions() for rule in package.rules)
+
+
+@cache
+def _rules_for(stage: Stage, fact: Any, kind: str | None) -> tuple[Rule, ...]:
+    return tuple(
+        rule
+        for rule in rules()
+        if stage in rule.stages and issubclass(fact, rule.applies_to) and (rule.kinds is None or kind in rule.kinds)
     )
-
-
-_CEL_DIGEST = (
-    "(spec.containers + (has(spec.initContainers) ? spec.initContainers : [])"
-    " + (has(spec.ephemeralContainers) ? spec.ephemeralContainers : []))"
-    ".all(c, c.image.matches('^[^@]+@sha256:[0-9a-f]{64}$'))"
-)
-
-RULES: Final[tuple[Rule, ...]] = (
-    _rule(
-        "RES-01",
-        "Data, keys, logs and state leave a jurisdiction with the resource that holds them.",
-        Severity.CRITICAL,
-        "use a (cloud, region) pair of the tenant's jurisdiction",
-        ResourceFact,
-        places.in_jurisdiction,
-    ),
-    _rule(
-        "IAM-03",
-        "A wildcard grants what did not exist when it was reviewed.",
-        Severity.HIGH,
-        "name the groups, resources and verbs",
-        ResourceFact,
-        kubernetes.no_wildcards,
-    ),
-    _rule(
-        "TEN-03",
-        "A container that can become root on the node reaches every tenant on it.",
-        Severity.CRITICAL,
-        "keep the restricted Pod Security Standard",
-        ResourceFact,
-        kubernetes.restricted_pods,
-    ),
-    _rule(
-        "SUP-04",
-        "A tag can be moved to other bytes after they were reviewed.",
-        Severity.HIGH,
-        "write the image as name@sha256:digest",
-        ResourceFact,
-        kubernetes.images_by_digest,
-        cel=_CEL_DIGEST,
-    ),
-    _rule(
-        "SUP-01",
-        "What is served must be exactly what its author signed, file by file.",
-        Severity.CRITICAL,
-        "sign the model with tenant.sign() and register that",
-        ModelFact,
-        model.signed,
-    ),
-    _rule(
-        "SUP-02",
-        "Loading a pickle runs whatever its author, or whoever altered it, put there.",
-        Severity.CRITICAL,
-        "save the weights as ONNX or safetensors",
-        ModelFact,
-        model.data_only,
-    ),
-    _rule(
-        "SUP-07",
-        "A file name that is a path reaches files outside the model.",
-        Severity.HIGH,
-        "use plain relative file names",
-        ModelFact,
-        model.safe_names,
-    ),
-    _rule(
-        "CRY-05",
-        "A key that can be copied signs for people who never had it.",
-        Severity.CRITICAL,
-        "sign with the tenant's own transit keys, which cannot be exported",
-        ModelFact,
-        model.keys_stay,
-    ),
-    _rule(
-        "CHG-01",
-        "Nothing reaches production that nobody took responsibility for.",
-        Severity.CRITICAL,
-        "have an approver run tenant.approve()",
-        ModelFact,
-        model.approved,
-    ),
-    _rule(
-        "IAM-05",
-        "Four eyes: whoever made the model does not wave it through.",
-        Severity.CRITICAL,
-        "have another person approve it",
-        ModelFact,
-        model.approver_is_not_author,
-    ),
-)
 
 
 def evaluate(fact: Fact, stage: Stage) -> list[Finding]:
     """What every rule of `stage` for this type of fact objects to, most severe first.
 
     A rule that crashes denies: its finding says so. At deploy and at runtime everything is known, so what a rule could
-    not decide denies as well; before that it is a finding with `undecided` set.
+    not decide denies as well; before that it is a finding with `undecided` set. Raises RulePackageError: an installed
+    rule package cannot be used, so nothing can be judged.
     """
-    findings: list[Finding] = []
-    for rule in RULES:
-        if stage in rule.stages and isinstance(fact, rule.applies_to):
-            findings.extend(_apply(rule, fact, final=stage in _LOADED))
+    kind = fact.kind if isinstance(fact, ResourceFact) else None
+    findings = [
+        finding for rule in _rules_for(stage, cast(Any, type(fact)), kind) for finding in apply(rule, fact, stage)
+    ]
     return sorted(findings, key=lambda finding: -finding.severity.rank)
 
 
-def _apply(rule: Rule, fact: Any, *, final: bool) -> Iterator[Finding]:
-    subject = fact.urn if isinstance(fact, ResourceFact) else getattr(fact, "digest", repr(type(fact).__name__))
+def apply(rule: Rule, fact: Any, stage: Stage) -> Iterator[Finding]:
+    """What one rule objects to in a fact of its type, of whatever kind; see `evaluate`."""
+    if isinstance(fact, ResourceFact) and rule.kinds is not None and fact.kind not in rule.kinds:
+        return
+    subject = _subject(fact)
     try:
         objections = list(rule.check(fact))
     except Exception as error:  # noqa: BLE001 - fails closed, whatever a rule raises
@@ -157,25 +68,47 @@ def _apply(rule: Rule, fact: Any, *, final: bool) -> Iterator[Finding]:
     for objection in objections:
         yield Finding(
             rule=rule.id,
-            subject=subject,
+            subject=objection.subject or subject,
             message=objection.message,
             severity=rule.severity,
             remedy=rule.remedy,
             path=objection.path,
-            undecided=objection.undecided and not final,
+            undecided=objection.undecided and stage not in _FINAL,
+            advisory=objection.advisory,
         )
 
 
-_VERSIONED: Final = ("facts.py", "formats.py", "jurisdictions.py", "model.py", "onnx_wire.py", "registry.py",
-                     "rules/kubernetes.py", "rules/model.py", "rules/places.py")  # fmt: skip
+def _subject(fact: Any) -> str:
+    match fact:
+        case ResourceFact():
+            return fact.urn
+        case StackFact():
+            return fact.stack
+        case ProjectFact():
+            return fact.name
+        case _:
+            return str(getattr(fact, "digest", type(fact).__name__))
 
 
 @cache
 def rule_set_version() -> str:
-    """`sha256:` and 16 hex digits over everything that decides: the same rules have the same version everywhere."""
+    """`sha256:` and 16 hex digits over everything that decides: the same rules have the same version everywhere.
+
+    Covers the source of this package but for its command line and test kit, and each rule package's name and version.
+    """
     digest = hashlib.sha256()
-    root = resources.files("falaj_policies")
-    for name in _VERSIONED:
-        content = root.joinpath(*name.split("/")).read_bytes().replace(b"\r\n", b"\n")
+    for name, content in sorted(_sources(resources.files("falaj_policies"), "")):
         digest.update(f"{name} {len(content)}\n".encode() + content)
+    for package in extensions():
+        digest.update(f"{package.name} {package.version}\n".encode())
     return "sha256:" + digest.hexdigest()[:16]
+
+
+def _sources(folder: Any, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        name = prefix + entry.name
+        if entry.is_dir():
+            if entry.name not in {"testing", "__pycache__"}:
+                yield from _sources(entry, f"{name}/")
+        elif entry.name.endswith(".py") and name != "commands.py":
+            yield name, entry.read_bytes().replace(b"\r\n", b"\n")

@@ -16,7 +16,7 @@ from falaj_policies import RULES, ResourceFact, Stage, evaluate
 pytestmark = pytest.mark.api
 
 BY_DIGEST = "localhost/falaj/platform@sha256:" + "a" * 64
-WITH_CEL = [rule for rule in RULES if rule.cel]
+WITH_CEL = [rule for rule in RULES if any("pods" in a.resources for a in rule.admission)]
 
 
 @pytest.fixture(scope="module", params=WITH_CEL, ids=[rule.id for rule in WITH_CEL])
@@ -36,8 +36,7 @@ def admission(
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [pods]},
-            "variables": [{"name": "spec", "expression": "object.spec"}],
-            "validations": [{"expression": rule.cel.replace("spec.", "variables.spec.")}],
+            "validations": [{"expression": a.expression} for a in rule.admission],
         },
     }
     http.json("POST", f"{api}/validatingadmissionpolicies", policy)

@@ -111,12 +111,14 @@ def test_nested_and_unicode_names_are_allowed() -> None:
     assert rules(change(files=(*GOOD.files, FileFact("sub/نموذج.onnx", 1, "e" * 64, "onnx")))) == set()
 
 
-def test_a_rule_that_crashes_denies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_crashes_denies(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     def crash(_: ModelFact) -> Any:
         raise ZeroDivisionError
 
     broken = tuple(dataclasses.replace(rule, check=crash) if rule.id == "SUP-02" else rule for rule in RULES)
-    monkeypatch.setattr(registry, "RULES", broken)
+    monkeypatch.setattr(registry, "rules", lambda: broken)
+    registry._rules_for.cache_clear()
+    request.addfinalizer(registry._rules_for.cache_clear)
     (finding,) = evaluate(GOOD, Stage.RUNTIME)
     assert finding.rule == "SUP-02"
     assert not finding.undecided

@@ -9,11 +9,13 @@ from typing import Final
 
 from falaj_policies.facts import ModelFact, StatementFact
 from falaj_policies.formats import METADATA, WEIGHTS
-from falaj_policies.model import Objection
+from falaj_policies.model import Check, Objection, Rule, Severity
+from falaj_policies.rules.declare import rule
 
 __all__ = [
     "APPROVAL_KEY_PREFIX",
     "APPROVAL_PREDICATE",
+    "RULES",
     "SIGNATURE_PREDICATE",
     "SIGNING_KEY_PREFIX",
     "approved",
@@ -122,3 +124,53 @@ def approver_is_not_author(model: ModelFact) -> Iterator[Objection]:
     author, approver = member_of(model.signature), member_of(model.approval)
     if not author or not approver or author == approver:
         yield Objection(f"the author {author or 'unknown'} and the approver {approver or 'unknown'} must be two people")
+
+
+def _model_rule(control: str, check: Check, severity: Severity, remedy: str, rationale: str) -> Rule:
+    return rule(control, rationale=rationale, severity=severity, remedy=remedy, check=check, applies_to=ModelFact)
+
+
+RULES = (
+    _model_rule(
+        "SUP-01",
+        signed,
+        Severity.CRITICAL,
+        "sign the model with tenant.sign() and register that",
+        "What is served must be exactly what its author signed, file by file.",
+    ),
+    _model_rule(
+        "SUP-02",
+        data_only,
+        Severity.CRITICAL,
+        "save the weights as ONNX or safetensors",
+        "Loading a pickle runs whatever its author, or whoever altered it, put there.",
+    ),
+    _model_rule(
+        "SUP-07",
+        safe_names,
+        Severity.HIGH,
+        "use plain relative file names",
+        "A file name that is a path reaches files outside the model.",
+    ),
+    _model_rule(
+        "CRY-05",
+        keys_stay,
+        Severity.CRITICAL,
+        "sign with the tenant's own transit keys, which cannot be exported",
+        "A key that can be copied signs for people who never had it.",
+    ),
+    _model_rule(
+        "CHG-01",
+        approved,
+        Severity.CRITICAL,
+        "have an approver run tenant.approve()",
+        "Nothing reaches production that nobody took responsibility for.",
+    ),
+    _model_rule(
+        "IAM-05",
+        approver_is_not_author,
+        Severity.CRITICAL,
+        "have another person approve it",
+        "Four eyes: whoever made the model does not wave it through.",
+    ),
+)

@@ -1,4 +1,4 @@
-"""RES-01: everything sits in a (cloud, region) pair of the jurisdiction."""
+"""Residency: everything sits in a (cloud, region) pair of the jurisdiction."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Final
 from falaj_policies.errors import UnknownJurisdiction
 from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.jurisdictions import pairs_of
-from falaj_policies.model import Objection
+from falaj_policies.model import Objection, Severity
+from falaj_policies.rules.declare import rule
 
-__all__ = ["in_jurisdiction"]
+__all__ = ["RULES"]
 
 # Inputs that name a region, wherever in a resource they stand: its own, a replica's, a backup's, a log sink's.
 _REGION_KEYS: Final = frozenset(
@@ -26,6 +27,9 @@ _NOT_A_PLACE: Final = frozenset({"", "global"})
 
 
 def in_jurisdiction(resource: ResourceFact) -> Iterator[Objection]:
+    if not resource.jurisdiction:
+        yield Objection("its stack does not say which jurisdiction it must stay in")
+        return
     try:
         allowed = pairs_of(resource.jurisdiction)
     except UnknownJurisdiction as error:
@@ -67,3 +71,14 @@ def _leaves(value: object) -> Iterator[object]:
             yield from _leaves(child)
     else:
         yield value
+
+
+RULES = (
+    rule(
+        "RES-01",
+        rationale="Data, keys, logs and state leave a jurisdiction with the resource that holds them.",
+        severity=Severity.CRITICAL,
+        remedy="use a (cloud, region) pair of the tenant's jurisdiction",
+        check=in_jurisdiction,
+    ),
+)

@@ -1,0 +1,70 @@
+"""Where a stack is, and the facts about its resources that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from falaj_policies.facts import UNKNOWN, ResourceFact, Unknown
+
+__all__ = ["CLOUDS", "Place"]
+
+# Where a resource (or its provider) says itself where it is, by the first part of its type: the cloud, the input.
+CLOUDS: Final[Mapping[str, tuple[str, str]]] = {
+    "aws": ("aws", "region"),
+    "azure-native": ("azure", "location"),
+    "azure": ("azure", "location"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a stack's resources are: a (cloud, region) pair, and the jurisdiction that it must lie in.
+
+    `cloud` and `region` are UNKNOWN for a project that does not say them; then each resource's own, or its provider's,
+    counts. `jurisdiction` is empty where none is said, which RES-01 refuses. `standby` is the second site's pair.
+    """
+
+    cloud: str | Unknown
+    region: str | Unknown
+    jurisdiction: str
+    tenant: str | None = None
+    regime: str = ""
+    transfer_basis: str = ""
+    standby: tuple[str, str] | None = None
+
+    def resource(
+        self,
+        type_: str,
+        name: str,
+        inputs: Mapping[str, object],
+        *,
+        urn: str = "",
+        provider: Mapping[str, object] | None = None,
+        references: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> ResourceFact:
+        """A resource of this stack; `provider` is its provider's configuration where that is known."""
+        cloud, region = self._where(type_, inputs, provider or {})
+        return ResourceFact(
+            urn=urn or f"{type_}::{name}",
+            type=type_,
+            name=name,
+            inputs=inputs,
+            cloud=cloud,
+            region=region,
+            jurisdiction=self.jurisdiction,
+            tenant=self.tenant,
+            regime=self.regime,
+            references=references or {},
+        )
+
+    def _where(
+        self, type_: str, inputs: Mapping[str, object], provider: Mapping[str, object]
+    ) -> tuple[str | Unknown, str | Unknown]:
+        package = type_.removeprefix("pulumi:providers:").split(":", 1)[0]
+        if package not in CLOUDS:
+            return self.cloud, self.region
+        cloud, key = CLOUDS[package]
+        said = inputs.get(key, provider.get(key, UNKNOWN))
+        return cloud, said if isinstance(said, str) else UNKNOWN

@@ -1,0 +1,65 @@
+"""Reading a resource's inputs, where any part may be missing or not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from falaj_policies.facts import UNKNOWN, ResourceFact
+from falaj_policies.model import Objection
+
+__all__ = ["POD_KINDS", "containers", "get", "items", "objection", "pod_spec"]
+
+_POD_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
+_TEMPLATE: Final = ("spec", "template", "spec")
+_POD_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kubernetes:core:Pod": ("spec",),
+    "kubernetes:core:PodTemplate": ("template", "spec"),
+    "kubernetes:core:ReplicationController": _TEMPLATE,
+    "kubernetes:batch:CronJob": ("spec", "jobTemplate", *_TEMPLATE),
+    "kubernetes:batch:Job": _TEMPLATE,
+    **{
+        f"kubernetes:{group}:{kind}": _TEMPLATE
+        for group in ("apps", "extensions")
+        for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+    },
+}
+POD_KINDS: Final = frozenset(_POD_PATHS)
+
+
+def get(value: object, *keys: str) -> Any:
+    """The value at a path of mappings; UNKNOWN wins over everything below it, None where there is nothing."""
+    for key in keys:
+        if value is UNKNOWN or not isinstance(value, Mapping):
+            return UNKNOWN if value is UNKNOWN else None
+        value = value.get(key)
+    return value
+
+
+def items(value: object, key: str, path: str) -> Iterator[tuple[str, Any]]:
+    """The items of the list under `key`, each with where it is; one UNKNOWN for a list that is not known."""
+    found = get(value, key)
+    at = f"{path}.{key}" if path else key
+    if found is UNKNOWN:
+        yield at, UNKNOWN
+    for index, item in enumerate(found if isinstance(found, list | tuple) else ()):
+        yield f"{at}[{index}]", item
+
+
+def pod_spec(resource: ResourceFact) -> tuple[str, Any]:
+    """Where the pods of a workload are described, and that; None for what has no pods."""
+    path = _POD_PATHS.get(resource.kind)
+    return ("", None) if path is None else (".".join(path), get(resource.inputs, *path))
+
+
+def containers(spec: object, path: str) -> Iterator[tuple[str, Any]]:
+    """All containers of a pod's spec, of each of the three lists, with where they are."""
+    for key in _POD_LISTS:
+        yield from items(spec, key, path)
+
+
+def objection(value: object, message: str, path: str, *, who: str = "a pod") -> Objection:
+    """`who message` where the value is known, undecided where it is not."""
+    if value is UNKNOWN:
+        return Objection(f"it is not known yet whether {who} {message}", path=path, undecided=True)
+    return Objection(f"{who} {message}", path=path)

@@ -1,0 +1,104 @@
+"""Building facts: a good resource of a kind, and the same with one field changed."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from falaj_policies.facts import ResourceFact, StackFact, kind_of
+from falaj_policies.place import Place
+from falaj_policies.testing import aws, azure, kubernetes
+
+__all__ = ["HERE", "REMOVED", "broken", "change", "good", "kinds", "stack"]
+
+
+class _Removed:
+    def __repr__(self) -> str:
+        return "REMOVED"
+
+
+REMOVED: Final = _Removed()
+
+# Where the good resources of each package are: inside the UAE.
+HERE: Final[Mapping[str, Place]] = {
+    "aws": Place(cloud="aws", region="me-central-1", jurisdiction="uae", regime="pdpl"),
+    "azure-native": Place(cloud="azure", region="uaenorth", jurisdiction="uae", regime="pdpl"),
+    "kubernetes": Place(cloud="on-premises", region="local", jurisdiction="uae", regime="pdpl"),
+}
+_ELSEWHERE: Final = HERE["kubernetes"]
+# Pulumi type token and inputs, by kind.
+_GOOD: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    kind_of(token): (token, inputs) for module in (aws, azure, kubernetes) for token, inputs in module.GOOD.items()
+}
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds that `good` knows."""
+    return tuple(_GOOD)
+
+
+def good(
+    kind: str, *, tenant: str | None = None, place: Place | None = None, name: str = "r", **inputs: Any
+) -> ResourceFact:
+    """A resource of `kind` (`aws:s3:Bucket`) that no rule objects to; `inputs` replace or add top-level inputs.
+
+    Raises KeyError: a kind that `kinds` does not list.
+    """
+    token, base = _GOOD[kind]
+    here = place or HERE.get(kind.split(":", 1)[0], _ELSEWHERE)
+    here = dataclasses.replace(here, tenant=tenant or here.tenant)
+    urn = f"urn:pulumi:dev::acme::{token}::{name}"
+    return here.resource(
+        token,
+        name,
+        {**copy.deepcopy(dict(base)), **inputs},
+        urn=urn,
+        provider={"region": here.region, "location": here.region},
+    )
+
+
+def broken(kind: str, path: str, value: Any = REMOVED, **options: Any) -> ResourceFact:
+    """`good(kind, **options)` with the input at `path` set to `value`, or removed."""
+    return change(good(kind, **options), path, value)
+
+
+def change(fact: ResourceFact, path: str, value: Any = REMOVED) -> ResourceFact:
+    """`fact` with one input changed. `path` is as findings write it: `spec.containers[0].image`; a name with dots in
+    it goes in quotes: `metadata.labels.'falaj.io/tenant'`. Mappings on the way are made; list items must be there.
+    """
+    inputs = copy.deepcopy(dict(fact.inputs))
+    steps = [_step(part) for part in re.findall(r"'[^']+'|\[\d+\]|[^.\[\]']+", path)]
+    here: Any = inputs
+    for step in steps[:-1]:
+        here = here.setdefault(step, {}) if isinstance(here, dict) else here[step]
+    if value is REMOVED:
+        del here[steps[-1]]
+    elif isinstance(here, list) and steps[-1] == len(here):
+        here.append(value)
+    else:
+        here[steps[-1]] = value
+    return dataclasses.replace(fact, inputs=inputs)
+
+
+def _step(part: str) -> str | int:
+    return int(part[1:-1]) if part.startswith("[") else part.strip("'")
+
+
+def stack(*resources: ResourceFact, place: Place | None = None, **fields: Any) -> StackFact:
+    """A stack of these resources, by default in the UAE; `fields` are StackFact's own."""
+    here = place or (HERE.get(resources[0].type.split(":", 1)[0], _ELSEWHERE) if resources else _ELSEWHERE)
+    said = {
+        "stack": "dev",
+        "jurisdiction": here.jurisdiction,
+        "cloud": here.cloud,
+        "region": here.region,
+        "tenant": here.tenant,
+        "regime": here.regime,
+        "transfer_basis": here.transfer_basis,
+        "standby": here.standby,
+        "resources": resources,
+    }
+    return StackFact(**{**said, **fields})

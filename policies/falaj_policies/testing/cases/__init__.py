@@ -1,0 +1,1 @@
+"""The cases of Falaj's own rules, a module for each family, each with `CASES`."""
