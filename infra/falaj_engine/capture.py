@@ -12,13 +12,14 @@ from falaj_engine import program as programs
 from falaj_engine import urn as urns
 from falaj_engine.deployment import Deployment
 from falaj_engine.events import Record
-from falaj_engine.goal import default_name
+from falaj_engine.goal import Goal, default_name
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import full_key, load_project, load_stack_file, text_of
 from falaj_engine.provider import Live, Operation
 from falaj_engine.providers import Providers
 from falaj_engine.secrets import Crypter
 from falaj_engine.snapshot import Checkpoint, Snapshot
+from falaj_engine.state import ResourceState
 from falaj_engine.values import UNKNOWN, Props, Secret
 
 
@@ -28,7 +29,7 @@ class CapturedResource:
 
     inputs: secrets wrapped in `Secret`, values that only an update produces as `UNKNOWN`. provider_inputs: the
     configuration of the provider that would drive it. property_dependencies: input to the URNs it was computed from.
-    source: where in the program.
+    source: where in the program. stack_trace: the frames that made it, innermost first, as (file URI, line).
     """
 
     urn: str
@@ -45,6 +46,7 @@ class CapturedResource:
     retain_on_delete: bool = False
     ignore_changes: tuple[str, ...] = ()
     source: str = ""
+    stack_trace: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,18 @@ class Capture:
 
     resources: tuple[CapturedResource, ...]
     outputs: Props
+
+
+class _Deployment(Deployment):
+    """Keeps what no state holds: the frames that made each resource."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.traces: dict[tuple[str, str, str], tuple[tuple[str, int], ...]] = {}
+
+    def register(self, goal: Goal) -> ResourceState:
+        self.traces[goal.type, goal.name, goal.parent] = goal.stack_trace
+        return super().register(goal)
 
 
 class _Null(NullProvider):
@@ -82,8 +96,8 @@ def capture(
     references: outputs of other stacks by name. Encrypted configuration is not opened: it appears as a secret without
     a value. Raises EngineError when the program cannot be run or itself fails.
     """
-    project = load_project(Path(project_dir))
-    file = load_stack_file(stack_file or project.config_dir / f"Pulumi.{stack}.yaml", project.name)
+    project = load_project(Path(project_dir), driven=False)
+    file = load_stack_file(stack_file or project.config_dir / f"Pulumi.{stack}.yaml", project.name, driven=False)
     texts, secret_keys = file.values(project.defaults, lambda _text: "[secret]")
     for key, value in (config or {}).items():
         texts[full_key(key, project.name)] = text_of(value)
@@ -91,7 +105,7 @@ def capture(
     null = _Null(references or {})
     record = Record()
     snapshot = Snapshot(Checkpoint(f"organization/{project.name}/{stack}"), Crypter.none(), None)
-    deployment = Deployment(
+    deployment = _Deployment(
         project=project.name,
         stack=stack,
         snapshot=snapshot,
@@ -125,6 +139,7 @@ def capture(
                 retain_on_delete=state.retain_on_delete,
                 ignore_changes=state.ignore_changes,
                 source=state.source_position,
+                stack_trace=deployment.traces.get((state.type, state.name, state.parent), ()),
             )
         )
     root = next((state for state in states.values() if state.type == urns.STACK_TYPE), None)

@@ -13,7 +13,10 @@ from falaj_engine.values import Props
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A resource as the program wants it. Names follow Pulumi's RegisterResource request."""
+    """A resource as the program wants it. Names follow Pulumi's RegisterResource request.
+
+    stack_trace: the frames that made it, innermost first, as (file, line); only captures look at it.
+    """
 
     type: str
     name: str
@@ -34,6 +37,7 @@ class Goal:
     retain_on_delete: bool = False
     deleted_with: str = ""
     source_position: str = ""
+    stack_trace: tuple[tuple[str, int], ...] = ()
 
 
 def state_of(goal: Goal, urn: str, provider: str) -> ResourceState:

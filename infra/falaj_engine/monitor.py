@@ -203,6 +203,7 @@ def _goal(request: Any, root: Path) -> Goal:
         retain_on_delete=request.retainOnDelete,
         deleted_with=request.deletedWith,
         source_position=_position(request.sourcePosition, root),
+        stack_trace=tuple((frame.pc.uri, frame.pc.line) for frame in request.stackTrace.frames),
     )
 
 

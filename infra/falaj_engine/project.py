@@ -40,17 +40,21 @@ class Project:
     secret_keys: frozenset[str] = frozenset()
 
 
-def load_project(folder: Path) -> Project:
-    """The project in `folder` or above it. Raises ProjectError or UnsupportedError."""
+def load_project(folder: Path, *, driven: bool = True) -> Project:
+    """The project in `folder` or above it. Raises ProjectError or UnsupportedError.
+
+    driven: False where its program is only looked at; what this engine could not drive (another backend, plugins) is
+    then no matter.
+    """
     folder = folder.resolve()
     for root in (folder, *folder.parents):
         for name in ("Pulumi.yaml", "Pulumi.yml"):
             if (root / name).is_file():
-                return _project(root, root / name)
+                return _project(root, root / name, driven)
     raise ProjectError(f"no Pulumi.yaml in {folder} or above: name a project's directory with -C")
 
 
-def _project(root: Path, path: Path) -> Project:
+def _project(root: Path, path: Path, driven: bool) -> Project:
     document = _read(path)
     name = document.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
@@ -59,11 +63,15 @@ def _project(root: Path, path: Path) -> Project:
     language = runtime.get("name") if isinstance(runtime, dict) else runtime
     if language != "python":
         raise UnsupportedError(f"{path}: runtime {language!r}: the embedded engine runs Python programs only")
-    _refuse_unsupported(document, path)
+    if driven:
+        _refuse_unsupported(document, path)
     main = root / str(document.get("main", "."))
     defaults: dict[str, Any] = {}
     secret_keys = set()
-    for key, value in (document.get("config") or {}).items():
+    config = document.get("config") or {}
+    if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+        raise ProjectError(f"{path}:{_line_of(path, 'config')}: 'config' must be a mapping of keys to values")
+    for key, value in config.items():
         full = key if ":" in key else f"{name}:{key}"
         if isinstance(value, dict):
             if value.get("secret"):
@@ -164,8 +172,11 @@ class StackFile:
         temporary.rename(self.path)
 
 
-def load_stack_file(path: Path, project: str) -> StackFile:
-    """Read a stack file; one that does not exist is empty. Raises ProjectError naming file, line and key."""
+def load_stack_file(path: Path, project: str, *, driven: bool = True) -> StackFile:
+    """Read a stack file; one that does not exist is empty. Raises ProjectError naming file, line and key.
+
+    driven: as for `load_project`.
+    """
     if not path.exists():
         return StackFile(path, None, {})
     document = _read(path)
@@ -174,10 +185,10 @@ def load_stack_file(path: Path, project: str) -> StackFile:
             raise ProjectError(
                 f"{path}:{_line_of(path, str(key))}: unknown key {key!r}; a stack file has {sorted(_STACK_KEYS)}"
             )
-    for key in ("encryptedkey", "environment"):
+    for key in ("encryptedkey", "environment") if driven else ():
         if document.get(key):
             raise UnsupportedError(f"{path}: {key!r} is not supported by the embedded engine: use the Pulumi CLI")
-    if document.get("secretsprovider") not in (None, "passphrase"):
+    if driven and document.get("secretsprovider") not in (None, "passphrase"):
         raise UnsupportedError(
             f"{path}: secretsprovider {document['secretsprovider']!r}: the embedded engine has passphrase only"
         )
@@ -214,13 +225,16 @@ def _split_key(key: str, project: str, *, path: bool) -> tuple[str, tuple[str | 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text()) or {}
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise ProjectError(f"{path}: {error.strerror}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark is not None else ""
         raise ProjectError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', None) or 'malformed'}") from None
+    except (ValueError, RecursionError):
+        # Not UTF-8, a date that is none, a nesting without end.
+        raise ProjectError(f"{path}:1: not valid YAML: malformed") from None
     if not isinstance(document, dict):
         raise ProjectError(f"{path}:1: must be a mapping")
     return document
