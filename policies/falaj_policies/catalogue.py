@@ -1,4 +1,4 @@
-"""The control table: every control that Falaj answers for, enforced by a rule already or not.
+"""The control table: every control that Falaj answers for. `dispositions` says how, where no rule does.
 
 References are abbreviated as in the table's legend (FRAMEWORKS). `?` marks one that nobody has compared with the
 framework's own text; have counsel confirm every mapping before anyone relies on it.
@@ -6,13 +6,14 @@ framework's own text; have counsel confirm every mapping before anyone relies on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
+from falaj_policies.dispositions import DISPOSITIONS, Handling
 from falaj_policies.errors import UnknownControl
-from falaj_policies.model import Control, Reference, Stage
+from falaj_policies.model import Control, Reference, Rule, Stage
 
-__all__ = ["CONTROLS", "FRAMEWORKS", "control"]
+__all__ = ["CONTROLS", "FRAMEWORKS", "control", "handling_of"]
 
 FRAMEWORKS: Final[Mapping[str, str]] = {
     "I": "ISO/IEC 27001:2022 Annex A",
@@ -124,3 +125,15 @@ def control(name: str) -> Control:
         near = difflib.get_close_matches(name.upper(), CONTROLS, n=1)
         raise UnknownControl(f"no control called {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
     return found
+
+
+def handling_of(name: str, rules: Collection[Rule]) -> Handling:
+    """How the control `name` is answered for, by its rules if it has any.
+
+    Raises UnknownControl: it has neither a rule nor a disposition.
+    """
+    if rules:
+        return Handling.RULE
+    if name not in DISPOSITIONS:
+        raise UnknownControl(f"{name} has no rule, and nothing says who answers for it")
+    return DISPOSITIONS[name].handling

@@ -500,7 +500,8 @@ def test_controls_in_json() -> None:
     )
     rows = {row["id"]: row for row in json.loads(done.stdout)["controls"]}
     assert rows["SUP-01"]["enforced"]
-    assert not rows["BCP-01"]["enforced"]
+    assert not rows["LOG-02"]["enforced"]
+    assert rows["LOG-02"]["disposition"] == "detected"
 
 
 def test_a_job_outside_a_job_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
