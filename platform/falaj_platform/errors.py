@@ -2,7 +2,11 @@
 
 PlatformError                   a user's error: its text is one line that says what, where and the remedy;
                                 `exit_code` is the command's (1 the work failed, 2 it could not run)
+├── CheckError                  a check could not be made: of the project, a program, or a part that is missing
 ├── QuickstartError             a step of the quickstart did not do what it must
+├── CheckovError                Checkov could not judge what it was given
+│   ├── CheckovMissingError     its environment is not there
+│   └── CheckovTypeError        a resource type that no table converts
 └── ImageError                  building, listing or pushing the platform image
     ├── LockError               a lock file is missing, malformed or does not fit
     ├── FetchError              a package could not be had, or is not the one that the lock names
@@ -20,8 +24,24 @@ class PlatformError(Exception):
     exit_code = 2
 
 
+class CheckError(PlatformError):
+    """A check could not be made, so nothing is said about the project."""
+
+
 class QuickstartError(PlatformError):
     """A step of the quickstart did not do what it must."""
+
+
+class CheckovError(PlatformError):
+    """Checkov failed, did not end, or did not read all that it was given."""
+
+
+class CheckovMissingError(CheckovError):
+    """Checkov's environment is missing or broken."""
+
+
+class CheckovTypeError(CheckovError):
+    """A resource of a cloud is of a type that no table converts: it was not checked."""
 
 
 class ImageError(PlatformError):

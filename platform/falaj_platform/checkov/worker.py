@@ -1,0 +1,200 @@
+"""Checkov, in a process and an environment of its own: one JSON request on each line of stdin, one JSON answer to each.
+
+Run by `.venv-checkov`'s Python; it imports nothing of Falaj. A request is
+
+    {"frameworks": {"kubernetes": {"0.json": "...", ...}, "terraform_plan": {"plan.json": "..."}, "arm": {...}},
+     "unknown": {"kubernetes/0.json": ["spec/replicas"], "terraform_plan/aws_s3_bucket.r0": ["bucket"]}}
+
+and an answer
+
+    {"seen": ["kubernetes/0.json", ...],
+     "checks": [{"at": "kubernetes/0.json", "id": "CKV_K8S_16", "name": "...", "passed": false,
+                 "keys": ["spec/containers/[0]/securityContext"], "undecided": false}]}
+
+or {"error": "one line"}. `at` is the framework and, for Terraform, the resource's address, else its file. `unknown` says
+which values (keys from the resource, without indices) the program does not know yet; a failed check that looked at one
+of them is undecided. Nothing is written but to a directory of mode 0700 that is gone with the answer, and the process
+can neither open a connection nor start another process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_RUNNERS = {
+    "kubernetes": "checkov.kubernetes.runner",
+    "terraform_plan": "checkov.terraform.plan_runner",
+    "arm": "checkov.arm.runner",
+}
+# The registry of a framework's graph checks, where it is not called as the framework.
+_GRAPHS = {"terraform_plan": "terraform"}
+_REFUSED = (
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.sendto",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.fork",
+)
+
+
+def _offline(event: str, _args: tuple[Any, ...]) -> None:
+    if event in _REFUSED or event.startswith("os.posix_spawn"):
+        raise PermissionError(f"Checkov must work alone, and asked for {event}")
+
+
+def _prepare() -> None:
+    # Read by Checkov when it is imported: no child processes, and plain JSON instead of YAML with line numbers.
+    os.environ.update(
+        CHECKOV_PARALLELIZATION_TYPE="none",
+        CHECKOV_MAX_IAC_FILE_SIZE="0",
+        LOG_LEVEL="CRITICAL",
+        GIT_PYTHON_REFRESH="quiet",
+    )
+    for module in _RUNNERS.values():
+        importlib.import_module(module)
+
+
+def names_of(key: str) -> tuple[str, ...]:
+    """The names in a key, without indices: `spec/containers/[0]/image` is (spec, containers, image)."""
+    return tuple(part for part in re.split(r"[/.]", re.sub(r"\[[^\]]*\]", "", key)) if part and not part.isdigit())
+
+
+def touches(keys: list[str], unknown: list[str]) -> bool:
+    """Whether one of the keys is, holds or lies in a value that is not known."""
+    for key in map(names_of, keys):
+        for hidden in map(names_of, unknown):
+            size = min(len(key), len(hidden))
+            if key[:size] == hidden[:size]:
+                return True
+    return False
+
+
+def _words(record: Any, framework: str) -> set[str]:
+    """What the check's own text names, for checks that do not say which keys they looked at."""
+    if record.check_class.startswith("checkov.common."):
+        from checkov.common.checks_infra.registry import get_graph_checks_registry
+
+        registry = get_graph_checks_registry(_GRAPHS.get(framework, framework))
+        found = next((check for check in registry.checks if check.id == record.check_id), None)
+        text = " ".join(_attributes(found)) if found is not None else ""
+    else:
+        module = sys.modules.get(record.check_class)
+        text = inspect.getsource(module) if module is not None else ""
+    return set(re.findall(r"\w+", text))
+
+
+def _attributes(check: Any) -> list[str]:
+    found = [str(check.attribute or "")]
+    for part in check.sub_checks or []:
+        found += _attributes(part)
+    return found
+
+
+def _keys(record: Any) -> list[str]:
+    found = []
+    for key in record.check_result.get("evaluated_keys") or []:
+        found += [str(part) for part in key] if isinstance(key, list) else [str(key)]
+    return [key for key in found if key]
+
+
+def _scan(
+    framework: str, files: dict[str, str], unknown: dict[str, list[str]]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    from checkov.runner_filter import RunnerFilter
+
+    # Named so that nothing in it looks like a hidden or an ignored directory to Checkov.
+    root = tempfile.mkdtemp(prefix="falaj")
+    try:
+        for name, text in files.items():
+            Path(root, name).write_text(text, encoding="utf-8")
+        runner = importlib.import_module(_RUNNERS[framework]).Runner()
+        reports = runner.run(
+            root_folder=root,
+            runner_filter=RunnerFilter(framework=[framework], excluded_paths=[], show_progress_bar=False),
+            collect_skip_comments=False,
+        )
+    finally:
+        shutil.rmtree(root)
+    report = reports[0] if isinstance(reports, list) else reports
+    if report.parsing_errors:
+        raise ValueError(f"{framework}: not read: {', '.join(Path(name).name for name in report.parsing_errors)}")
+    if framework == "terraform_plan":
+        seen = [f"{framework}/{name.rsplit(':', 1)[1]}" for name in report.resources]
+    else:
+        seen = [f"{framework}/{Path(name).name}" for name, content in runner.definitions.items() if content]
+    checks = []
+    for record in [*report.passed_checks, *report.failed_checks, *report.skipped_checks]:
+        where = record.resource if framework == "terraform_plan" else Path(record.file_path).name
+        at = f"{framework}/{where}"
+        passed = record.check_result["result"].value == "PASSED"
+        keys = _keys(record)
+        hidden = unknown.get(at, [])
+        undecided = False
+        if hidden and not passed:
+            undecided = touches(keys, hidden)
+            if not keys:
+                undecided = bool(_words(record, framework) & {names_of(key)[-1] for key in hidden if names_of(key)})
+        checks.append(
+            {
+                "at": at,
+                "id": record.check_id,
+                "name": record.check_name,
+                "passed": passed,
+                "keys": keys,
+                "undecided": undecided,
+            }
+        )
+    return seen, checks
+
+
+def answer(line: str) -> dict[str, Any]:
+    """What one request is answered with."""
+    try:
+        request = json.loads(line)
+        seen, checks = [], []
+        for framework, files in request["frameworks"].items():
+            more = _scan(framework, files, request.get("unknown", {}))
+            seen += more[0]
+            checks += more[1]
+    except Exception as error:  # noqa: BLE001  # a check may raise anything on an input that it did not expect
+        return {"error": _reason(error)}
+    return {"seen": seen, "checks": checks}
+
+
+def _reason(error: Exception) -> str:
+    """The error in one line, with the check that raised it; values stay out."""
+    check = ""
+    trace = error.__traceback__
+    while trace is not None:
+        this = trace.tb_frame.f_locals.get("self")
+        if isinstance(getattr(this, "id", None), str) and hasattr(this, "entity_path"):
+            check = f"{this.id} on {Path(str(this.entity_path)).name}: "
+        trace = trace.tb_next
+    text = str(error) if isinstance(error, (PermissionError, ValueError)) and not check else type(error).__name__
+    return f"{check}{text}".splitlines()[0]
+
+
+def main() -> None:
+    # What Checkov prints must not stand between the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _prepare()
+    sys.addaudithook(_offline)
+    for line in sys.stdin:
+        answers.write(json.dumps(answer(line)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
