@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from falaj_policies.jurisdictions import JURISDICTIONS, pairs_of
     from falaj_policies.model import Admission, Control, Finding, Objection, Reference, Rule, Severity, Stage
     from falaj_policies.place import Place
-    from falaj_policies.registry import RULES, apply, evaluate, rule_set_version, rules
+    from falaj_policies.registry import RULES, all_rules, apply, evaluate, rule_set_version
 
     RULE_SET_VERSION: str
 
@@ -63,17 +63,18 @@ __all__ = [
     "Unknown",
     "UnknownControl",
     "UnknownJurisdiction",
+    "all_rules",
     "apply",
     "control",
     "evaluate",
     "pairs_of",
     "rule_set_version",
-    "rules",
     "sniff",
 ]
 
 _HOMES = {
     "Admission": "model",
+    "all_rules": "registry",
     "apply": "registry",
     "Control": "model",
     "control": "catalogue",
@@ -97,7 +98,6 @@ _HOMES = {
     "rule_set_version": "registry",
     "RulePackageError": "errors",
     "RULES": "registry",
-    "rules": "registry",
     "Severity": "model",
     "sniff": "formats",
     "StackFact": "facts",

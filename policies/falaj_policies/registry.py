@@ -10,10 +10,10 @@ from typing import Any, Final, cast
 
 from falaj_policies.extensions import extensions
 from falaj_policies.facts import Fact, ProjectFact, ResourceFact, StackFact
-from falaj_policies.model import Finding, Rule, Stage
+from falaj_policies.model import CRASHED, Finding, Objection, Rule, Stage
 from falaj_policies.rules import access, change, continuity, crypto, logging, model, residency, supply_chain, tenancy
 
-__all__ = ["RULES", "apply", "evaluate", "rule_set_version", "rules"]
+__all__ = ["RULES", "all_rules", "apply", "evaluate", "rule_set_version"]
 
 # Where everything must be known, so that what a rule could not decide denies.
 _FINAL: Final = frozenset({Stage.DEPLOY, Stage.RUNTIME})
@@ -26,7 +26,7 @@ RULES: Final[tuple[Rule, ...]] = tuple(
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def all_rules() -> tuple[Rule, ...]:
     """Falaj's rules and those of the installed rule packages. Raises RulePackageError: one of those cannot be used."""
     return RULES + tuple(rule for package in extensions() for rule in package.rules)
 
@@ -35,7 +35,7 @@ def rules() -> tuple[Rule, ...]:
 def _rules_for(stage: Stage, fact: Any, kind: str | None) -> tuple[Rule, ...]:
     return tuple(
         rule
-        for rule in rules()
+        for rule in all_rules()
         if stage in rule.stages and issubclass(fact, rule.applies_to) and (rule.kinds is None or kind in rule.kinds)
     )
 
@@ -61,9 +61,13 @@ def apply(rule: Rule, fact: Any, stage: Stage) -> Iterator[Finding]:
     subject = _subject(fact)
     try:
         objections = list(rule.check(fact))
-    except Exception as error:  # noqa: BLE001 - fails closed, whatever a rule raises
+        if not all(isinstance(objection, Objection) for objection in objections):
+            raise TypeError("a check yields Objections")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - fails closed, whatever a rule raises, an exit too
         message = f"the rule could not be applied ({type(error).__name__}), so it denies"
-        yield Finding(rule.id, subject, message, rule.severity, "report this; nothing passes a rule that crashes")
+        yield Finding(rule.id, subject, message, rule.severity, CRASHED)
         return
     for objection in objections:
         yield Finding(
@@ -94,13 +98,14 @@ def _subject(fact: Any) -> str:
 def rule_set_version() -> str:
     """`sha256:` and 16 hex digits over everything that decides: the same rules have the same version everywhere.
 
-    Covers the source of this package but for its command line and test kit, and each rule package's name and version.
+    Covers the source of this package but for its command line and test kit, and each rule package's name, version and
+    files.
     """
     digest = hashlib.sha256()
     for name, content in sorted(_sources(resources.files("falaj_policies"), "")):
         digest.update(f"{name} {len(content)}\n".encode() + content)
     for package in extensions():
-        digest.update(f"{package.name} {package.version}\n".encode())
+        digest.update(f"{package.name} {package.version} {package.digest()}\n".encode())
     return "sha256:" + digest.hexdigest()[:16]
 
 
