@@ -98,7 +98,7 @@ def capture(
     """
     project = load_project(Path(project_dir), driven=False)
     file = load_stack_file(stack_file or project.config_dir / f"Pulumi.{stack}.yaml", project.name, driven=False)
-    texts, secret_keys = file.values(project.defaults, lambda _text: "[secret]")
+    texts, secret_keys = file.values(project.defaults, lambda _text: "[secret]", driven=False)
     for key, value in (config or {}).items():
         texts[full_key(key, project.name)] = text_of(value)
     values: Props = {key: Secret(text) if key in secret_keys else text for key, text in texts.items()}

@@ -113,12 +113,14 @@ class StackFile:
     salt: str | None
     config: dict[str, Any]
 
-    def values(self, defaults: dict[str, Any], decrypt: Callable[[str], str]) -> tuple[dict[str, str], list[str]]:
+    def values(
+        self, defaults: dict[str, Any], decrypt: Callable[[str], str], *, driven: bool = True
+    ) -> tuple[dict[str, str], list[str]]:
         """What the program gets: text (JSON for objects) by full key, and the keys that are secret."""
         merged = {**defaults, **self.config}
         texts, secret_keys = {}, []
         for key, value in merged.items():
-            if key in _UNSUPPORTED_CONFIG and value:
+            if driven and key in _UNSUPPORTED_CONFIG and value:
                 raise UnsupportedError(
                     f"{self.path}: {key} is not supported by the embedded engine: use the Pulumi CLI (--engine pulumi)"
                 )

@@ -1,0 +1,1 @@
+"""`falaj check`: a project's stacks against the rules, without credentials, an engine or a network."""
