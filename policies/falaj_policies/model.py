@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from falaj_policies.facts import Fact
 
-__all__ = ["Admission", "Control", "Finding", "Objection", "Reference", "Rule", "Severity", "Stage"]
+__all__ = ["CRASHED", "Admission", "Control", "Finding", "Objection", "Reference", "Rule", "Severity", "Stage"]
+
+
+# The remedy of a finding that says a rule could not be applied; such a finding is never waived.
+CRASHED: Final = "report this; nothing passes a rule that crashes"
 
 
 class Severity(StrEnum):
