@@ -9,7 +9,14 @@
         broken("aws:s3:Bucket", "tags.cost-centre"),
     )
 
-`good` gives a resource that every one of Falaj's rules accepts. Nothing here is imported by what judges.
+    @pytest.mark.parametrize("case", [CASE], ids=str)
+    def test_it(case):
+        assert not list(apply(RULE, case.good, Stage.PULL_REQUEST))
+        assert list(apply(RULE, case.bad, Stage.PULL_REQUEST))
+
+`good` gives a resource that every one of Falaj's rules accepts, `stack` puts resources into a StackFact, `change` sets
+one input of any of them. A resource of a kind that `kinds` does not list is made by `HERE["aws"].resource(type, name,
+inputs)`. Nothing here is imported by what judges.
 """
 
 from falaj_policies.testing.build import HERE, REMOVED, broken, change, good, kinds, stack
