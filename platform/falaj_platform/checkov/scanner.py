@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from falaj_platform.checkov import severities, worker
-from falaj_platform.checkov.convert import Converted, Converter, Unconvertible, kubernetes
+from falaj_platform.checkov.convert import Converted, Converter, Unconvertible, kubernetes, terraform
 from falaj_platform.checkov.severities import Disposition
 from falaj_platform.errors import CheckovError, CheckovMissingError, CheckovTypeError
 from falaj_policies.facts import ResourceFact
@@ -25,6 +25,7 @@ __all__ = ["CheckovFinding", "Scanner"]
 ENVIRONMENT: Final = ".venv-checkov"
 # Package of the resource types, Checkov's framework, and what turns one into the other.
 _CONVERTERS: Final[Mapping[str, tuple[str, Converter]]] = {
+    "aws": ("terraform_plan", terraform.convert),
     "kubernetes": ("kubernetes", kubernetes.convert),
 }
 # Packages whose resources Checkov could judge if a table said what they are: silence about them would be a pass.
@@ -153,7 +154,9 @@ class Scanner:
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self.start()
         process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         watchdog = threading.Timer(self._timeout_s, process.kill)
         watchdog.start()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,46 +22,51 @@ class Plain:
     unknown: tuple[str, ...]
 
 
-def plain(fact: ResourceFact) -> Plain:
-    """The fact's inputs as JSON values. A secret's text is replaced by HIDDEN; an item of a list that is not known is
-    None, so that the others keep their places."""
+def plain(fact: ResourceFact, *, stand_in: str | None = None, top: bool = False) -> Plain:
+    """The fact's inputs as JSON values. A secret's text is replaced by HIDDEN. What is not known is left out, or, where
+    there is a `stand_in`, replaced by it: inside of inputs only, or whole inputs as well with `top`."""
     unknown: list[str] = []
-    inputs = _plain(fact.inputs, "", "", fact.secret_paths, unknown)
+    walk = _Walk(unknown, stand_in)
+    inputs = {}
+    for name, value in fact.inputs.items():
+        if value is UNKNOWN and not top:
+            unknown.append(name)
+            continue
+        made = walk.plain(value, name, name, fact.secret_paths)
+        if made is not _NOTHING:
+            inputs[name] = made
     return Plain(inputs, tuple(dict.fromkeys(unknown)))
 
 
-def _plain(value: object, path: str, key: str, secret: frozenset[str], unknown: list[str]) -> Any:
-    if value is UNKNOWN:
-        unknown.append(key)
-        return None
-    if path and path in secret and not isinstance(value, Mapping | list | tuple):
-        return HIDDEN
-    if path and path in secret:
-        secret = secret | _all_paths(value, path)
-    if isinstance(value, Mapping):
-        found = {}
-        for name, item in value.items():
-            made = _plain(
-                item, f"{path}.{name}" if path else str(name), f"{key}/{name}" if key else str(name), secret, unknown
-            )
-            if item is not UNKNOWN:
-                found[str(name)] = made
-        return found
-    if isinstance(value, str | int | float | bool) or value is None:
+_NOTHING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    unknown: list[str]
+    stand_in: str | None
+
+    def plain(self, value: object, path: str, key: str, secret: frozenset[str]) -> Any:
+        if value is UNKNOWN:
+            self.unknown.append(key)
+            return _NOTHING if self.stand_in is None else self.stand_in
+        hidden = path in secret
+        if isinstance(value, Mapping):
+            if hidden:
+                secret |= {f"{path}.{name}" for name in value}
+            made = {
+                str(name): self.plain(item, f"{path}.{name}", f"{key}/{name}", secret) for name, item in value.items()
+            }
+            return {name: item for name, item in made.items() if item is not _NOTHING}
+        if isinstance(value, list | tuple):
+            if hidden:
+                secret |= {f"{path}[{index}]" for index in range(len(value))}
+            items = [self.plain(item, f"{path}[{index}]", key, secret) for index, item in enumerate(value)]
+            return [item for item in items if item is not _NOTHING]
+        # Besides plain values there are assets and archives: files, of which the program only says where they are.
+        if hidden or not (value is None or isinstance(value, str | int | float | bool)):
+            return HIDDEN
         return value
-    if isinstance(value, Sequence):
-        return [_plain(item, f"{path}[{index}]", key, secret, unknown) for index, item in enumerate(value)]
-    # Assets and archives: files, of which the program only says where they are.
-    return HIDDEN
-
-
-def _all_paths(value: object, path: str) -> frozenset[str]:
-    """The paths of what a secret container directly holds."""
-    if isinstance(value, Mapping):
-        return frozenset(f"{path}.{name}" for name in value)
-    if isinstance(value, list | tuple):
-        return frozenset(f"{path}[{index}]" for index in range(len(value)))
-    return frozenset()
 
 
 def snake(name: str) -> str:

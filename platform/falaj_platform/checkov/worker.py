@@ -11,10 +11,10 @@ and an answer
      "checks": [{"at": "kubernetes/0.json", "id": "CKV_K8S_16", "name": "...", "passed": false,
                  "keys": ["spec/containers/[0]/securityContext"], "undecided": false}]}
 
-or {"error": "one line"}. `at` is the framework and, for Terraform, the resource's address, else its file. `unknown` says
-which values (keys from the resource, without indices) the program does not know yet; a failed check that looked at one
-of them is undecided. Nothing is written but to a directory of mode 0700 that is gone with the answer, and the process
-can neither open a connection nor start another process.
+or {"error": "one line"}. `at` is the framework and, for Terraform, the resource's address, else its file. `unknown`
+says which values (keys from the resource, without indices) the program does not know yet; a failed check that looked at
+one of them is undecided. Nothing is written but to a directory of mode 0700 that is gone with the answer, and the
+process can neither open a connection nor start another process.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def _prepare() -> None:
     os.environ.update(
         CHECKOV_PARALLELIZATION_TYPE="none",
         CHECKOV_MAX_IAC_FILE_SIZE="0",
+        EVAL_TF_PLAN_AFTER_UNKNOWN="true",
         LOG_LEVEL="CRITICAL",
         GIT_PYTHON_REFRESH="quiet",
     )
