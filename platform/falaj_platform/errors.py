@@ -3,6 +3,7 @@
 PlatformError                   a user's error: its text is one line that says what, where and the remedy;
                                 `exit_code` is the command's (1 the work failed, 2 it could not run)
 ├── CheckError                  a check could not be made: of the project, a program, or a part that is missing
+├── CommentError                a report that a pipeline's comment is made of cannot be read
 ├── QuickstartError             a step of the quickstart did not do what it must
 ├── CheckovError                Checkov could not judge what it was given
 │   ├── CheckovMissingError     its environment is not there
@@ -26,6 +27,10 @@ class PlatformError(Exception):
 
 class CheckError(PlatformError):
     """A check could not be made, so nothing is said about the project."""
+
+
+class CommentError(PlatformError):
+    """A report that a pipeline's comment is made of is missing, or is not one."""
 
 
 class QuickstartError(PlatformError):

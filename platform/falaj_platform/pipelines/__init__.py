@@ -1,0 +1,1 @@
+"""What the ready pipelines in `pipelines/` need besides Falaj's other commands."""
