@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from falaj_platform.checkov import severities, worker
-from falaj_platform.checkov.convert import Converted, Converter, Unconvertible, kubernetes, terraform
+from falaj_platform.checkov.convert import Converted, Converter, Unconvertible, arm, kubernetes, terraform
 from falaj_platform.checkov.severities import Disposition
 from falaj_platform.errors import CheckovError, CheckovMissingError, CheckovTypeError
 from falaj_policies.facts import ResourceFact
@@ -26,6 +26,7 @@ ENVIRONMENT: Final = ".venv-checkov"
 # Package of the resource types, Checkov's framework, and what turns one into the other.
 _CONVERTERS: Final[Mapping[str, tuple[str, Converter]]] = {
     "aws": ("terraform_plan", terraform.convert),
+    "azure-native": ("arm", arm.convert),
     "kubernetes": ("kubernetes", kubernetes.convert),
 }
 # Packages whose resources Checkov could judge if a table said what they are: silence about them would be a pass.
@@ -212,7 +213,8 @@ def _finding(known: tuple[Converted, ResourceFact], check: Mapping[str, Any]) ->
         rule=means.rule,
         severity=means.severity,
         urn=fact.urn,
-        path=converted.path(fact, check["keys"][0]) if check["keys"] else "",
+        # The most exact of the keys that the check looked at.
+        path=converted.path(fact, max(check["keys"], key=lambda key: key.count("/"))) if check["keys"] else "",
         undecided=check["undecided"],
         advisory=means.disposition is Disposition.ADVISORY,
     )

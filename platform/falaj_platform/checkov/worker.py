@@ -71,12 +71,15 @@ def names_of(key: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[/.]", re.sub(r"\[[^\]]*\]", "", key)) if part and not part.isdigit())
 
 
-def touches(keys: list[str], unknown: list[str]) -> bool:
-    """Whether one of the keys is, holds or lies in a value that is not known."""
-    for key in map(names_of, keys):
-        for hidden in map(names_of, unknown):
-            size = min(len(key), len(hidden))
-            if key[:size] == hidden[:size]:
+def is_undecided(keys: list[str], unknown: list[str], words: set[str]) -> bool:
+    """Whether a failed check looked at a value that is not known: the value is, or holds, one of the keys that the
+    check names; or lies below one of them (or the check names none), and the check's own text has its name."""
+    looked = [names_of(key) for key in keys] or [()]
+    for hidden in filter(None, map(names_of, unknown)):
+        for key in looked:
+            if key and key[: len(hidden)] == hidden:
+                return True
+            if hidden[: len(key)] == key and hidden[-1] in words:
                 return True
     return False
 
@@ -106,7 +109,8 @@ def _keys(record: Any) -> list[str]:
     found = []
     for key in record.check_result.get("evaluated_keys") or []:
         found += [str(part) for part in key] if isinstance(key, list) else [str(key)]
-    return [key for key in found if key]
+    # Graph checks name what they select resources by.
+    return [key for key in found if key and key not in ("resource_type", "resourceType")]
 
 
 def _scan(
@@ -135,17 +139,21 @@ def _scan(
     else:
         seen = [f"{framework}/{Path(name).name}" for name, content in runner.definitions.items() if content]
     checks = []
+    subjects = {}
+    if framework == "arm":
+        for name, content in runner.definitions.items():
+            first = content["resources"][0]
+            subjects[Path(name).name] = f"{first['type']}.{first['name']}"
     for record in [*report.passed_checks, *report.failed_checks, *report.skipped_checks]:
+        # A template's first resource is its subject; those within it are judged in their own.
+        if framework == "arm" and record.resource != subjects[Path(record.file_path).name]:
+            continue
         where = record.resource if framework == "terraform_plan" else Path(record.file_path).name
         at = f"{framework}/{where}"
         passed = record.check_result["result"].value == "PASSED"
         keys = _keys(record)
         hidden = unknown.get(at, [])
-        undecided = False
-        if hidden and not passed:
-            undecided = touches(keys, hidden)
-            if not keys:
-                undecided = bool(_words(record, framework) & {names_of(key)[-1] for key in hidden if names_of(key)})
+        undecided = bool(hidden) and not passed and is_undecided(keys, hidden, _words(record, framework))
         checks.append(
             {
                 "at": at,
