@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from falaj_engine import urn as urns
 from falaj_engine.deployment import Deployment
 from falaj_engine.events import Record
 from falaj_engine.goal import Goal, default_name
+from falaj_engine.judging import Opinion, Registration
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import full_key, load_project, load_stack_file, text_of
 from falaj_engine.provider import Live, Operation
@@ -69,6 +70,16 @@ class _Deployment(Deployment):
         return super().register(goal)
 
 
+class _Elsewhere:
+    """The judge of a program whose registrations are judged when it has ended."""
+
+    def resource(self, registration: Registration, *, preview: bool) -> Opinion:
+        return Opinion()
+
+    def stack(self, registrations: Sequence[Registration], *, preview: bool) -> Opinion:
+        return Opinion()
+
+
 class _Null(NullProvider):
     """Answers stack references from what the caller gives; the rest of another stack is unknown."""
 
@@ -89,12 +100,14 @@ def capture(
     *,
     stack_file: Path | None = None,
     references: Mapping[str, Mapping[str, Any]] | None = None,
+    judged: bool = False,
 ) -> Capture:
     """Run the project's program in preview, with providers that do nothing.
 
     config: values by key, replacing those of the stack file; objects as such. stack_file: instead of the project's own.
     references: outputs of other stacks by name. Encrypted configuration is not opened: it appears as a secret without
-    a value. Raises EngineError when the program cannot be run or itself fails.
+    a value. judged: the caller judges what is registered, so a gate in the program
+    has nothing to do. Raises EngineError when the program cannot be run or itself fails.
     """
     project = load_project(Path(project_dir), driven=False)
     file = load_stack_file(stack_file or project.config_dir / f"Pulumi.{stack}.yaml", project.name, driven=False)
@@ -113,6 +126,7 @@ def capture(
         record=record,
         preview=True,
         cancelled=threading.Event(),
+        judge=_Elsewhere() if judged else None,
     )
     programs.run(
         programs.Program(project.name, stack, project.root, project.main, texts, tuple(secret_keys)), deployment

@@ -30,9 +30,12 @@ ALL_IMAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class AdmissionArgs:
-    """`image` is the platform image by digest; its repository is the only one that tenants' pods may come from."""
+    """`image` is the platform image by digest; its repository is the only one that tenants' pods may come from.
 
-    image: str
+    None in a preview where it is not known yet: neither are the policies then.
+    """
+
+    image: str | None
 
 
 class Admission(pulumi.ComponentResource):
@@ -40,9 +43,12 @@ class Admission(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("falaj:admission:Admission", name, None, opts)
-        for policy, spec in policies(args.image).items():
+        for policy, spec in policies(args.image or "").items():
             made = ValidatingAdmissionPolicy(
-                policy, metadata={"name": policy}, spec=spec, opts=pulumi.ResourceOptions(parent=self)
+                policy,
+                metadata={"name": policy},
+                spec=pulumi.Output.from_input(spec if args.image else pulumi.UNKNOWN),
+                opts=pulumi.ResourceOptions(parent=self),
             )
             ValidatingAdmissionPolicyBinding(
                 policy,

@@ -9,7 +9,7 @@ import difflib
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pulumi
 import yaml
@@ -26,9 +26,21 @@ from pydantic import (
 
 from falaj_stacks.errors import ConfigError
 
-__all__ = ["KEY", "Quota", "RegionConfig", "Role", "StackConfig", "TenantConfig", "VaultConfig", "load", "parse"]
+__all__ = [
+    "KEY",
+    "Quota",
+    "RegionConfig",
+    "Role",
+    "StackConfig",
+    "Standby",
+    "TenantConfig",
+    "VaultConfig",
+    "load",
+    "parse",
+]
 
 KEY = "falaj:stack"
+T = TypeVar("T")
 
 Role = Literal["data-scientist", "approver", "operator"]
 Regime = Literal["pdpl", "cbuae", "health", "difc", "adgm", "gdpr"]
@@ -78,15 +90,16 @@ class VaultConfig(_Model):
 class RegionConfig(_Model):
     """One region: where it is, and the platform image that its tenants run, by digest.
 
-    `storage_class` is one that the cluster has; without it the embedded site's own is made.
+    `image` and `vault` are known by a running site or cloud only: without them the region can be previewed and checked,
+    not made. `storage_class` is one that the cluster has; without it the embedded site's own is made.
     """
 
     kind: Literal["region"]
     jurisdiction: Label
     cloud: Label
     region: Label
-    image: ImageByDigest
-    vault: VaultConfig
+    image: ImageByDigest | None = None
+    vault: VaultConfig | None = None
     storage_class: Label | None = None
 
 
@@ -99,10 +112,18 @@ class Quota(_Model):
     gpu: Annotated[int, Field(ge=0)]
 
 
+class Standby(_Model):
+    """The second site, which takes over where the region is lost: a (cloud, region) pair."""
+
+    cloud: Label
+    region: Label
+
+
 class TenantConfig(_Model):
     """One tenant of a region. `region` is the region's stack; `regime` the law that narrows where and how.
 
-    `transfer_basis` says on what the tenant rests the transfer out of its own zone: required under DIFC and ADGM law.
+    `standby` is the second site: some regimes require one in the country. `transfer_basis` says on what the tenant
+    rests the transfer out of its own zone: required under DIFC and ADGM law.
     """
 
     kind: Literal["tenant"]
@@ -110,6 +131,7 @@ class TenantConfig(_Model):
     region: StackName
     regime: Regime
     transfer_basis: Label | None = None
+    standby: Standby | None = None
     quota: Quota
     members: Annotated[
         dict[Annotated[Label, AfterValidator(_member)], Annotated[list[Role], Field(min_length=1)]],
@@ -141,6 +163,16 @@ def load() -> RegionConfig | TenantConfig:
     return parse(data, where=path)
 
 
+def of_site(value: T | None, key: str) -> T | None:
+    """A value that only a running site knows: None where it may be missing, in a preview.
+
+    Raises ConfigError: it is missing and the stack is to be made.
+    """
+    if value is None and not pulumi.runtime.is_dry_run():
+        raise ConfigError(f"{_stack_file(pulumi.get_stack()).name}: {KEY}.{key}: missing: `falaj quickstart` sets it")
+    return value
+
+
 def parse(data: Any, *, where: Path) -> RegionConfig | TenantConfig:
     """The validated form of `data`; `where` is the file that errors name, and read the line from if it is there.
 
@@ -166,8 +198,7 @@ def _what(error: Any, path: tuple[str | int, ...], data: Any) -> str:
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         return "no such key: " + (f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(known))}")
     if error["type"] == "missing":
-        known_by_a_site = path[:1] in {("image",), ("vault",)}
-        return "missing: " + ("`falaj quickstart` sets it" if known_by_a_site else "it has no default")
+        return "missing: it has no default"
     if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return "`kind` must be `region` or `tenant`"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+from pulumi.output import Unknown, contains_unknowns
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from falaj_stacks.errors import StackError
@@ -43,24 +44,30 @@ def export(**outputs: pulumi.Input[Any]) -> None:
 
 
 def of_region(stack: str) -> pulumi.Output[RegionOutputs]:
-    """The outputs of the region's stack of this project.
+    """The outputs of the region's stack of this project; at preview each may be `pulumi.UNKNOWN` by itself.
 
     Raises pulumi.RunError: the region is not up, or was brought up by a Falaj that exports something else.
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
     reference = pulumi.StackReference(stack, stack_name=name)
-    # `require_output` would end in a traceback; this requires every output, in one line.
-    return reference.outputs.apply(lambda outputs: _required(stack, outputs))
+    # `require_output` would end in a traceback; this requires every output, in one line. What is not known of one of
+    # them leaves the others known.
+    return reference.outputs.apply(lambda outputs: _required(stack, outputs), run_with_unknowns=True)
 
 
-def _required(stack: str, outputs: Mapping[str, Any]) -> RegionOutputs:
+def _required(stack: str, outputs: Mapping[str, Any] | Unknown) -> Any:
+    if isinstance(outputs, Unknown):
+        return outputs
     missing = sorted(set(RegionOutputs.model_fields) - set(outputs))
     if len(missing) == len(RegionOutputs.model_fields):
         raise StackError(f"stack {stack} is not up: run `falaj up -s {stack}` first")
     if missing:
         raise StackError(f"stack {stack} has no output {', '.join(missing)}: run `falaj up -s {stack}` again first")
+    values = {field: outputs[field] for field in RegionOutputs.model_fields}
+    if contains_unknowns(values):
+        return RegionOutputs.model_construct(**values)
     try:
-        return RegionOutputs.model_validate({field: outputs[field] for field in RegionOutputs.model_fields})
+        return RegionOutputs.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise StackError(f"stack {stack}: output {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

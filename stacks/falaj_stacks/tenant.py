@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pulumi
+from pulumi.output import contains_unknowns
 
 from falaj.connection import Connection, Gate, Jurisdiction, Vault
 from falaj_infra import gate
@@ -17,7 +18,7 @@ from falaj_platform.services.ray import Ray, RayArgs
 from falaj_platform.services.serving import Serving, ServingArgs
 from falaj_platform.services.tenant import Quota, Tenant, TenantArgs
 from falaj_platform.services.vault import VaultTenant, VaultTenantArgs
-from falaj_policies import RULE_SET_VERSION
+from falaj_policies import RULE_SET_VERSION, Place
 from falaj_stacks.config import TenantConfig
 from falaj_stacks.outputs import RegionOutputs, of_region
 
@@ -29,8 +30,14 @@ def program(config: TenantConfig) -> None:
     region = of_region(config.region)
     gate.attach(
         region.apply(
-            lambda here: gate.Place(
-                cloud=here.cloud, region=here.region, jurisdiction=here.jurisdiction, tenant=config.tenant
+            lambda here: Place(
+                cloud=here.cloud,
+                region=here.region,
+                jurisdiction=here.jurisdiction,
+                tenant=config.tenant,
+                regime=config.regime,
+                transfer_basis=config.transfer_basis or "",
+                standby=None if config.standby is None else (config.standby.cloud, config.standby.region),
             )
         )
     )
@@ -88,6 +95,9 @@ def program(config: TenantConfig) -> None:
 def _document(
     config: TenantConfig, *, region: RegionOutputs, namespace: str, kv_mount: str, transit_mount: str, role_prefix: str
 ) -> Connection:
+    if contains_unknowns(vars(region)):
+        # At preview, in a region whose site is not there yet.
+        return cast(Connection, pulumi.UNKNOWN)
     return Connection(
         tenant=config.tenant,
         namespace=namespace,

@@ -40,7 +40,7 @@ def test_a_typo_names_file_line_key_and_the_nearest_right_name(tmp_path: Path, c
     )
 
 
-@pytest.mark.parametrize("key", ["jurisdiction", "region", "cloud", "image", "vault"])
+@pytest.mark.parametrize("key", ["jurisdiction", "region", "cloud"])
 def test_a_region_has_no_defaults(config_of: Config, key: str) -> None:
     data = config_of("region-local")
     del data[key]

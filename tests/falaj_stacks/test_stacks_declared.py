@@ -13,7 +13,7 @@ import pytest
 
 from falaj.connection import Connection
 from falaj_engine.capture import Capture, capture
-from falaj_engine.values import Secret
+from falaj_engine.values import UNKNOWN, Secret
 
 ROOT = Path(__file__).resolve().parents[2]
 Declared = list[Any]
@@ -202,6 +202,26 @@ def test_a_region_outside_its_jurisdiction_is_refused(
 ) -> None:
     with pytest.raises(Exception, match="RES-01"):
         run_stack("region-local", {**config_of("region-local"), "region": "elsewhere"})
+
+
+@pytest.mark.parametrize("key", ["image", "vault"])
+def test_what_only_a_site_knows_is_unknown_at_preview_and_required_at_up(
+    run_stack: Callable[..., Declared], config_of: Callable[[str], dict[str, Any]], key: str
+) -> None:
+    config = {name: value for name, value in config_of("region-local").items() if name != key}
+    with pytest.raises(Exception, match=rf"region-local.yaml: falaj:stack.{key}: missing: `falaj quickstart` sets it"):
+        run_stack("region-local", config)
+    region = capture(ROOT, "region-local", {"falaj:stack": config})
+    unknown = {name for name, value in region.outputs.items() if value is UNKNOWN or value == [UNKNOWN]}
+    assert unknown == ({"image"} if key == "image" else {"vault_url", "vault_ca", "control_plane"})
+    tenant = capture(ROOT, "tenant-demo", references={"region-local": region.outputs})
+    images = {
+        container["image"]
+        for item in tenant.resources
+        if item.type.startswith("kubernetes:apps")
+        for container in item.inputs["spec"]["template"]["spec"]["containers"]
+    }
+    assert (images == {UNKNOWN}) is (key == "image")
 
 
 def test_a_tenant_needs_a_region_that_is_up(

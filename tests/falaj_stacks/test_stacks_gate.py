@@ -23,12 +23,14 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.rbac.v1 import ClusterRole, Role
 
 from falaj_infra import gate
-from falaj_policies import UNKNOWN
+from falaj_infra.judge import Verdict, judge
+from falaj_infra.waivers import Waivers
+from falaj_policies import UNKNOWN, Place, ResourceFact
 
-HERE = gate.Place(cloud="on-premises", region="local", jurisdiction="uae")
+HERE = Place(cloud="on-premises", region="local", jurisdiction="uae")
 DIGEST = "localhost/falaj/platform@sha256:" + "a" * 64
 
-TENANT = gate.Place(cloud="on-premises", region="local", jurisdiction="uae", tenant="demo")
+TENANT = Place(cloud="on-premises", region="local", jurisdiction="uae", tenant="demo")
 RESTRICTED = {
     "run_as_non_root": True,
     "allow_privilege_escalation": False,
@@ -111,12 +113,12 @@ def test_a_good_program_passes_unchanged(run_program: Run) -> None:
 
 @pytest.mark.parametrize("pair", [("on-premises", "moon"), ("alibaba", "me-central-1"), ("aws", "eu-west-1")])
 def test_a_region_outside_the_jurisdiction_is_refused(run_program: Run, pair: tuple[str, str]) -> None:
-    place = gate.Place(cloud=pair[0], region=pair[1], jurisdiction="uae")
+    place = Place(cloud=pair[0], region=pair[1], jurisdiction="uae")
     assert "RES-01" in _refused(run_program, lambda: ConfigMap("c", metadata={"name": "c"}), place)
 
 
 def test_an_unknown_jurisdiction_is_refused(run_program: Run) -> None:
-    place = gate.Place(cloud="on-premises", region="local", jurisdiction="atlantis")
+    place = Place(cloud="on-premises", region="local", jurisdiction="atlantis")
     assert "RES-01" in _refused(run_program, lambda: ConfigMap("c", metadata={"name": "c"}), place)
 
 
@@ -136,13 +138,13 @@ def test_typed_arguments_are_read_too(run_program: Run) -> None:
 
 
 def test_a_tenants_pods_are_restricted(run_program: Run) -> None:
-    place = gate.Place(cloud="on-premises", region="local", jurisdiction="uae", tenant="demo")
+    place = Place(cloud="on-premises", region="local", jurisdiction="uae", tenant="demo")
     privileged = {"containers": [{"name": "c", "image": DIGEST, "securityContext": {"privileged": True}}]}
     assert "TEN-03" in _refused(run_program, lambda: Pod("p", metadata={"name": "p"}, spec=privileged), place)
 
 
 def test_a_place_known_only_later_judges_as_well(run_program: Run) -> None:
-    far = gate.Place(cloud="on-premises", region="moon", jurisdiction="uae")
+    far = Place(cloud="on-premises", region="moon", jurisdiction="uae")
 
     def program() -> None:
         gate.attach(_later(far))
@@ -172,24 +174,32 @@ def test_at_preview_what_is_unknown_is_left_for_later(run_program: Run) -> None:
     assert {item.name for item in run_program(program, preview=True)} == {"n", "d"}
 
 
+def _refusals(type_: str, inputs: Any, place: Place, *, decided: bool) -> tuple[str, ...]:
+    return judge(place.resource(type_, "r", inputs), Waivers(), decided=decided).refused
+
+
 def test_one_unknown_does_not_hide_the_other_properties() -> None:
     inputs = {"metadata": UNKNOWN, "spec": _deployment("nginx")}
-    found = gate.judge("kubernetes:apps/v1:Deployment", "d", inputs, HERE, everything_known=False)
-    assert [finding.rule for finding in found] == ["SUP-04"]
+    found = _refusals("kubernetes:apps/v1:Deployment", inputs, HERE, decided=False)
+    assert [line.split()[0] for line in found] == ["SUP-04"]
 
 
 def test_what_is_still_unknown_at_the_end_is_refused() -> None:
     inputs = {"spec": _deployment(UNKNOWN)}
-    assert not gate.judge("kubernetes:apps/v1:Deployment", "d", inputs, HERE, everything_known=False)
-    assert gate.judge("kubernetes:apps/v1:Deployment", "d", inputs, HERE, everything_known=True)
+    assert not _refusals("kubernetes:apps/v1:Deployment", inputs, HERE, decided=False)
+    assert _refusals("kubernetes:apps/v1:Deployment", inputs, HERE, decided=True)
 
 
 def test_a_cloud_resource_is_where_it_says(run_program: Run) -> None:
-    place = gate.Place(cloud="aws", region="me-central-1", jurisdiction="uae")
+    place = Place(cloud="aws", region="me-central-1", jurisdiction="uae")
     kind = "aws:s3/bucket:Bucket"
-    assert not gate.judge(kind, "b", {"region": "me-central-1"}, place, everything_known=True)
-    assert gate.judge(kind, "b", {"region": "eu-west-1"}, place, everything_known=True)
-    assert gate.judge(kind, "b", {}, place, everything_known=True), "without a region of its own it could be anywhere"
+    inside, outside, nowhere = (
+        _refusals(kind, {"bucket": "b", **said}, place, decided=True)
+        for said in ({"region": "me-central-1"}, {"region": "eu-west-1"}, {})
+    )
+    assert not any(line.startswith("RES-01") for line in inside)
+    assert any(line.startswith("RES-01") for line in outside)
+    assert any(line.startswith("RES-01") for line in nowhere), "without a region of its own it could be anywhere"
 
 
 def _camel(value: Any) -> Any:
@@ -273,19 +283,19 @@ def test_what_keeps_the_rules_passes_in_every_spelling(run_program: Run, kind: A
     "replica", [{"region_name": "eu-west-1"}, {"regionName": "eu-west-1"}, ReplicaArgs(region_name="eu-west-1")]
 )
 def test_a_replica_elsewhere_is_refused_in_every_spelling(run_program: Run, replica: Any) -> None:
-    place = gate.Place(cloud="aws", region="me-central-1", jurisdiction="uae")
+    place = Place(cloud="aws", region="me-central-1", jurisdiction="uae")
     args = TableArgs(region="me-central-1", global_replicas=[replica])
-    assert "RES-01" in _refused(run_program, lambda: Table("t", args), place)
+    assert "RES-03" in _refused(run_program, lambda: Table("t", args), place)
 
 
 def test_what_is_judged_is_what_is_registered(run_program: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: dict[str, Any] = {}
 
-    def judge(type_: str, name: str, inputs: Any, place: Any, **_: Any) -> list[Any]:
-        judged[name] = inputs
-        return []
+    def record(fact: ResourceFact, _waivers: Waivers, **_: Any) -> Verdict:
+        judged[fact.name] = fact.inputs
+        return Verdict()
 
-    monkeypatch.setattr(gate, "judge", judge)
+    monkeypatch.setattr(gate, "judge", record)
 
     def program() -> None:
         gate.attach(TENANT)
@@ -382,7 +392,7 @@ def test_an_unknown_at_depth_waits_at_preview_and_is_refused_at_the_end(
     assert {item.name for item in run_program(program, preview=True)} == {"n", "r"}
     inputs = {key: _pulumi_spelling_of_unknown(value(UNKNOWN))}
     type_ = "kubernetes:rbac.authorization.k8s.io/v1:Role" if kind is Role else "kubernetes:core/v1:Pod"
-    assert gate.judge(type_, "r", inputs, TENANT, everything_known=True)
+    assert _refusals(type_, inputs, TENANT, decided=True)
 
 
 def _pulumi_spelling_of_unknown(value: Any) -> Any:

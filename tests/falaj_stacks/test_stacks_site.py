@@ -13,6 +13,7 @@ from typing import Any
 import hvac
 import pytest
 
+from falaj_engine.governed import gate
 from falaj_engine.kube import config as kubeconfig
 from falaj_engine.kube.client import ApiError, Client
 from falaj_engine.workspace import Workspace
@@ -63,7 +64,7 @@ def up(running_site: Any) -> Iterator[Up]:
     before = dict(os.environ)
     os.environ.update(running_site.environment())
     ends = running_site.endpoints()
-    workspace = Workspace(ROOT, running_site.home)
+    workspace = Workspace(ROOT, running_site.home, gate=gate)
     for stack in STACKS:
         workspace.init(stack)
     vault = {

@@ -27,8 +27,8 @@ class ClusterVaultArgs:
     """`address` is the IP address at which pods reach Vault, `kubernetes_url` the API server as Vault reaches it."""
 
     namespace: pulumi.Input[str]
-    address: str
-    kubernetes_url: str
+    address: pulumi.Input[str]
+    kubernetes_url: pulumi.Input[str]
 
 
 class ClusterVault(pulumi.ComponentResource):
@@ -66,7 +66,7 @@ class ClusterVault(pulumi.ComponentResource):
                 "namespace": args.namespace,
                 "labels": {"kubernetes.io/service-name": SERVICE, "endpointslice.kubernetes.io/managed-by": "falaj"},
             },
-            address_type="IPv6" if ":" in args.address else "IPv4",
+            address_type=pulumi.Output.from_input(args.address).apply(lambda at: "IPv6" if ":" in at else "IPv4"),
             endpoints=[{"addresses": [args.address], "conditions": {"ready": True}}],
             ports=[{"name": "https", "port": PORT, "protocol": "TCP"}],
             opts=child,

@@ -131,7 +131,9 @@ def _site_packages(runtime: object, root: Path, manifest: Path) -> Path | None:
     if venv.resolve() == Path(sys.prefix).resolve():
         return None
     if not (venv / "pyvenv.cfg").is_file():
-        raise CheckError(f"{manifest}: the virtualenv {named!r} is not there: make it and install the project's packages")
+        raise CheckError(
+            f"{manifest}: the virtualenv {named!r} is not there: make it and install the project's packages"
+        )
     mine = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = venv / "lib" / mine / "site-packages"
     if not packages.is_dir():

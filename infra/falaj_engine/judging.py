@@ -1,0 +1,67 @@
+"""What a deployment asks before it does anything: a judge, whoever made it.
+
+This package knows no rules. `falaj_engine.governed` makes the judge that the commands use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from falaj_engine.project import Project
+from falaj_engine.values import Props
+
+__all__ = ["Gate", "Judge", "Opinion", "Registration", "Scene"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A custom resource as the program registers it, providers included.
+
+    `inputs` and `provider`, the configuration of its provider, hold `falaj_engine.values.UNKNOWN` for what is not
+    known and Secret for what is secret. `references` are the URNs that each input was computed from. `position` is
+    `project:///PATH#LINE`, empty for code outside the project.
+    """
+
+    urn: str
+    type: str
+    name: str
+    inputs: Props
+    provider: Props = field(default_factory=dict)
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    position: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """`refused`: why it may not be done, a line each; nothing is where it may. `notes`: a severity and a line each."""
+
+    refused: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+class Judge(Protocol):
+    """Judges what one run of a program registers. Called from many threads. Raises EngineError: it cannot judge."""
+
+    def resource(self, registration: Registration, *, preview: bool) -> Opinion:
+        """Whether this resource may be registered."""
+
+    def stack(self, registrations: Sequence[Registration], *, preview: bool) -> Opinion:
+        """Whether these, which are all that the program registers, may stand together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What is to be judged: a stack of a project. `config`: text by full key, secrets opened; `home` has its state."""
+
+    stack: str
+    project: Project
+    home: Path
+    config: Mapping[str, str]
+    backend: str = ""
+
+
+Gate = Callable[[Scene], Judge]
+"""Makes the judge of one run. Raises EngineError: it cannot, so nothing is run."""

@@ -1,0 +1,74 @@
+"""`falaj check`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["check"]
+
+
+class Format(StrEnum):
+    """How the findings are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+
+
+class Part(StrEnum):
+    """What may be left out."""
+
+    CHECKOV = "checkov"
+
+
+def check(
+    stacks: Annotated[
+        list[str] | None, typer.Option("--stack", "-s", metavar="STACK", help="Only this stack; may be repeated.")
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option("-C", metavar="DIR", help="The project's directory: any Pulumi project in Python.")
+    ] = Path(),
+    form: Annotated[Format, typer.Option("--format", help="How the findings are written.")] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    without: Annotated[
+        list[Part] | None, typer.Option("--without", help="Leave Checkov out; every output then says so.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write there, whole or not.")] = None,
+    jurisdiction: Annotated[
+        str, typer.Option("--jurisdiction", metavar="J", help="For stacks that say none, or instead of what they say.")
+    ] = "",
+    regime: Annotated[str, typer.Option("--regime", metavar="R", help="The law that narrows it, likewise.")] = "",
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="How long one program may take.")
+    ] = 60.0,
+) -> None:
+    """Judge what all stacks declare, before anything is made: 0 nothing to object to, 1 findings, 2 not checked.
+
+    No cloud credentials, no engine and no network are used: each stack's program runs against nothing.
+    """
+    from falaj_platform.check.output import render, write
+    from falaj_platform.check.run import check as run
+
+    wanted = Format.JSON if as_json else form
+    result = run(
+        directory,
+        stacks or (),
+        jurisdiction=jurisdiction,
+        regime=regime,
+        without={part.value for part in without or ()},
+        limit=time_limit,
+    )
+    colour = output is None and wanted is Format.TABLE and sys.stdout.isatty()
+    text = render(result, wanted.value, colour=colour)
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write(output, text)
+    raise typer.Exit(result.exit_code)

@@ -1,0 +1,262 @@
+"""Where a value comes from: the leaves of a stack's configuration, with their lines."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["Leaf", "Sources", "leaves", "line_of", "position"]
+
+Key = tuple[str | int, ...]
+
+# A text so short is found everywhere; that it is the same proves nothing.
+_TELLING: Final = 4
+_CANDIDATES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A value of a configuration: `key` is its full key and the path inside, `value` as YAML reads it."""
+
+    key: Key
+    value: Any
+    file: str
+    line: int
+
+    @property
+    def shown(self) -> str:
+        """`falaj:stack.quota.cpu`, `acme:zones[0]`."""
+        text = str(self.key[0])
+        for part in self.key[1:]:
+            text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        return text
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The leaves of a stack's file and of Pulumi.yaml's defaults, and the stack's whole configuration."""
+
+    leaves: tuple[Leaf, ...]
+    config: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, root: Path, stack_file: Path, manifest: Path, project: str) -> Sources:
+        """A file that is not there, or is no YAML, has no leaves."""
+        found: list[Leaf] = []
+        config: dict[str, Any] = {}
+        for file, default in ((manifest, True), (stack_file, False)):
+            node = _section(file)
+            name = _shown(file, root)
+            for key, value, leaf in leaves(node, ()):
+                full = _full(key, project, default)
+                if full:
+                    found.append(Leaf(full, value, name, leaf))
+            config |= _values(node, project, default)
+        overridden = {leaf.key[0] for leaf in found if leaf.file != _shown(manifest, root)}
+        kept = [leaf for leaf in found if leaf.file != _shown(manifest, root) or leaf.key[0] not in overridden]
+        return cls(tuple(kept), config)
+
+    def candidates(self, value: Any, path: str) -> list[tuple[int, bool]]:
+        """The leaves that `value` at `path` of a resource may come from, each with whether that is certain.
+
+        Texts match by being the same, or by one being in the other; numbers and truth values only where the leaf's
+        key ends as the path does.
+        """
+        last = _last(path)
+        if value is None:
+            return []
+        if not isinstance(value, str):
+            named = [index for index, leaf in enumerate(self.leaves) if leaf.value == value and _same(leaf, last)]
+            return [(index, len(named) == 1) for index in named[:_CANDIDATES]]
+        equal = [index for index, leaf in enumerate(self.leaves) if isinstance(leaf.value, str) and leaf.value == value]
+        if equal:
+            # Where several are the same, the one whose key has the input's name; else each must be proven.
+            named = [index for index in equal if _same(self.leaves[index], last)]
+            sure = named[0] if len(named) == 1 else equal[0] if len(equal) == 1 and len(value) >= _TELLING else None
+            return [(index, index == sure) for index in equal[:_CANDIDATES]]
+        within = [
+            index
+            for index, leaf in enumerate(self.leaves)
+            if isinstance(leaf.value, str | int)
+            and not isinstance(leaf.value, bool)
+            and len(str(leaf.value)) >= _TELLING
+            and str(leaf.value) in value
+        ]
+        return [(index, False) for index in within[:_CANDIDATES]]
+
+    def place(self, index: int) -> dict[str, Any]:
+        """A finding's `file`, `line` and `key` for a leaf."""
+        leaf = self.leaves[index]
+        return {"file": leaf.file, "line": leaf.line, "key": leaf.shown}
+
+    def changed(self, index: int) -> dict[str, Any]:
+        """The configuration value that holds a leaf, with the leaf changed: what moves with it comes from it."""
+        leaf = self.leaves[index]
+        first, *rest = leaf.key
+        other = _other(leaf.value)
+        if not rest:
+            return {str(first): other}
+        value = copy.deepcopy(self.config[str(first)])
+        target = value
+        for part in rest[:-1]:
+            target = target[part]
+        target[rest[-1]] = other
+        return {str(first): value}
+
+    def find(self, *keys: str) -> Leaf | None:
+        """The first leaf with one of these keys, as `Leaf.shown` writes them."""
+        return next((leaf for key in keys for leaf in self.leaves if leaf.shown == key), None)
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int | float) else f"{value}x"
+
+
+def _last(path: str) -> str:
+    names = [part for part in path.replace("[", ".").replace("]", "").split(".") if part and not part.isdigit()]
+    return _spelt(names[-1]) if names else "region"
+
+
+def _same(leaf: Leaf, last: str) -> bool:
+    names = [part for part in leaf.key if isinstance(part, str)]
+    # The cloud's own setting: `aws:region`, `azure-native:location`.
+    name = names[-1].rsplit(":", 1)[-1]
+    own = _spelt(name)
+    return own == last or (last == "region" and own == "location") or (last == "location" and own == "region")
+
+
+def _spelt(name: str) -> str:
+    """A name whatever its spelling: programs write `storage_class` or `storage-class` for `storageClass`."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _shown(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+
+
+def _section(file: Path) -> Any:
+    """The node of `config` in a YAML file, None where there is none."""
+    import yaml
+
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_loader())
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    for key, value in _pairs(node):
+        if key.value == "config":
+            return value
+    return None
+
+
+def _loader() -> Any:
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _pairs(node: Any) -> Sequence[tuple[Any, Any]]:
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        return ()
+    return [(key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+
+
+def leaves(node: Any, key: Key, depth: int = 0) -> Iterator[tuple[Key, Any, int]]:
+    """Key, value and line (from 1) of every scalar below a node. Encrypted values have none."""
+    import yaml
+
+    if depth > 50:
+        return
+    if isinstance(node, yaml.ScalarNode):
+        if key and key[-1] != "secure":
+            yield key, _scalar(node), node.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from leaves(item, (*key, index), depth + 1)
+    else:
+        for name, value in _pairs(node):
+            yield from leaves(value, (*key, name.value), depth + 1)
+
+
+def _scalar(node: Any) -> Any:
+    import yaml
+
+    kind = node.tag.rsplit(":", 1)[-1]
+    try:
+        if kind in {"int", "float", "bool", "null"}:
+            return yaml.safe_load(node.value) if node.style is None else node.value
+    except (ValueError, yaml.YAMLError):
+        return node.value
+    return node.value
+
+
+def _full(key: Key, project: str, default: bool) -> Key:
+    first = str(key[0])
+    full = first if ":" in first else f"{project}:{first}"
+    rest = key[1:]
+    if default and rest:
+        # Pulumi.yaml declares a value as itself, or as `value` or `default` of a mapping.
+        if rest[0] not in {"value", "default"}:
+            return ()
+        rest = rest[1:]
+    return (full, *rest)
+
+
+def _values(node: Any, project: str, default: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in _pairs(node):
+        for key, item, _line in leaves(value, (name.value,)):
+            full = _full(key, project, default)
+            if full:
+                _put(values, full, item)
+    return values
+
+
+def _put(values: dict[str, Any], key: Key, value: Any) -> None:
+    """Set a leaf in nested mappings and lists; leaves come in order, so lists grow by one."""
+    target: Any = values
+    for part, following in pairwise(key):
+        empty: Any = [] if isinstance(following, int) else {}
+        if isinstance(target, list):
+            while len(target) <= int(part):
+                target.append(empty)
+            target = target[int(part)]
+        else:
+            target = target.setdefault(part, empty)
+    if isinstance(target, list):
+        target.append(value)
+    else:
+        target[key[-1]] = value
+
+
+def position(file: Path, keys: Sequence[str | int]) -> int:
+    """The line of the key at a path of a stack file's `config`, or of the nearest parent that is there; 0 for none."""
+    node, line = _section(file), 0
+    import yaml
+
+    for part in keys:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+            continue
+        found = next(((key, value) for key, value in _pairs(node) if key.value == str(part)), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def line_of(file: Path, text: str) -> int:
+    """The line of a file that starts with `text`, 0 for none."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if line.strip().startswith(text)), 0)

@@ -1,0 +1,42 @@
+"""A result as text: a table for people, JSON, SARIF and JUnit XML for machines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from falaj_platform.check.result import CheckResult
+from falaj_platform.errors import CheckError
+
+__all__ = ["render", "write"]
+
+
+def render(result: CheckResult, form: str, *, colour: bool = False) -> str:
+    """The result in one of the forms `table`, `json`, `sarif` and `junit`, with a newline at its end."""
+    # Each form loads what it needs only: rich is slower than a whole check of the others.
+    if form == "json":
+        from falaj_platform.check.output.machine import to_json
+
+        return to_json(result)
+    if form == "sarif":
+        from falaj_platform.check.output.sarif import to_sarif
+
+        return to_sarif(result)
+    if form == "junit":
+        from falaj_platform.check.output.junit import to_junit
+
+        return to_junit(result)
+    from falaj_platform.check.output.table import to_table
+
+    return to_table(result, colour=colour)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises CheckError: it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckError(f"{path}: cannot be written: {error.strerror}") from None

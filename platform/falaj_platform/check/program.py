@@ -1,0 +1,274 @@
+"""One stack's program, run against nothing and judged. Runs in a process of its own; takes and gives plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlparse
+
+if TYPE_CHECKING:
+    from falaj_engine.capture import Capture, CapturedResource
+    from falaj_policies import Finding, ResourceFact, StackFact
+
+__all__ = ["HIDDEN", "at", "judge", "outputs_of", "steps", "value_at"]
+
+# The engine's bookkeeping and what a dynamic provider pickles of itself: no resource's inputs.
+HIDDEN: Final = frozenset({"__provider", "__internal", "__defaults", "__name"})
+_COMPONENTS: Final = frozenset({"falaj_infra", "falaj_platform", "falaj_engine"})
+_LIBRARIES: Final = frozenset({"site-packages", "dist-packages"})
+
+
+def judge(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the program of `job["stack"]`, judge what it declares, and say where each finding's value is written.
+
+    Raises EngineError, PlaceError or RulePackageError: it cannot be judged.
+    """
+    from falaj_engine.values import UNKNOWN_TEXT
+    from falaj_infra.place import place_of
+    from falaj_policies import StackFact, Stage, evaluate
+
+    stack = job["stack"]
+    place = place_of(stack["name"], stack["config"], [Path(job["config_dir"])])
+    said = {key: job[key] for key in ("jurisdiction", "regime") if job.get(key)}
+    place = dataclasses.replace(place, **said)
+    captured = _capture(job)
+    facts = [fact for resource in captured.resources if (fact := _fact(resource, place)) is not None]
+    whole = StackFact(
+        stack=stack["name"],
+        jurisdiction=place.jurisdiction,
+        cloud=place.cloud,
+        region=place.region,
+        resources=tuple(facts),
+        tenant=place.tenant,
+        regime=place.regime,
+        transfer_basis=place.transfer_basis,
+        standby=place.standby,
+        backend=job["backend"],
+        encryption=stack["encryption"],
+    )
+    found = [
+        *(finding for fact in facts for finding in evaluate(fact, Stage.PULL_REQUEST)),
+        *evaluate(whole, Stage.PULL_REQUEST),
+    ]
+    written = _Written(job, captured, facts, whole)
+    return {
+        "findings": [written.describe(finding) for finding in found],
+        "resources": [_wire(fact) for fact in facts],
+        "outputs": _plain(captured.outputs, UNKNOWN_TEXT),
+        "cloud": _known(place.cloud),
+        "region": _known(place.region),
+        "jurisdiction": place.jurisdiction,
+        "regime": place.regime,
+        "tenant": place.tenant or "",
+    }
+
+
+def outputs_of(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the outputs of a stack, for others that read them."""
+    from falaj_engine.values import UNKNOWN_TEXT
+
+    return {"outputs": _plain(_capture(job).outputs, UNKNOWN_TEXT)}
+
+
+def value_at(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The values at `job["places"]` (pairs of URN and path) with `job["changed"]` in the configuration."""
+    from falaj_engine.values import UNKNOWN_TEXT
+
+    resources = {resource.urn: resource for resource in _capture(job).resources}
+    values = []
+    for urn, path in job["places"]:
+        resource = resources.get(urn)
+        found = None if resource is None else at(_plain(resource.inputs, UNKNOWN_TEXT), path)
+        values.append(found if isinstance(found, str | int | float | bool) else None)
+    return {"values": values}
+
+
+def _capture(job: Mapping[str, Any]) -> Capture:
+    from falaj_engine.capture import capture
+    from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT
+
+    # What the program's own gate would refuse is judged here, with everything else.
+    return capture(
+        job["root"],
+        job["stack"]["name"],
+        job.get("changed"),
+        stack_file=Path(job["stack"]["file"]),
+        references={
+            name: {key: _marked(value, UNKNOWN_TEXT, UNKNOWN) for key, value in outputs.items()}
+            for name, outputs in job["references"].items()
+        },
+        judged=True,
+    )
+
+
+def _fact(resource: CapturedResource, place: Any) -> ResourceFact | None:
+    from falaj_policies import UNKNOWN
+
+    if not resource.custom or resource.type == "pulumi:pulumi:StackReference":
+        return None
+    fact: ResourceFact = place.resource(
+        resource.type,
+        resource.name,
+        {key: _plain(value, UNKNOWN) for key, value in resource.inputs.items() if key not in HIDDEN},
+        urn=resource.urn,
+        provider=_plain(resource.provider_inputs, UNKNOWN),
+        references={key: tuple(urns) for key, urns in resource.property_dependencies.items() if urns},
+    )
+    secret = frozenset(_secret_paths(resource.inputs, ""))
+    return dataclasses.replace(fact, secret_paths=secret) if secret else fact
+
+
+def _plain(value: Any, unknown: Any) -> Any:
+    """`value` without the engine's wrappers: secrets opened, nulls dropped, what is not known as `unknown`."""
+    from falaj_engine.values import UNKNOWN, Secret
+
+    if value is UNKNOWN:
+        return unknown
+    if isinstance(value, Secret):
+        return _plain(value.value, unknown)
+    if isinstance(value, Mapping):
+        return {key: _plain(item, unknown) for key, item in value.items() if item is not None}
+    return [_plain(item, unknown) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _marked(value: Any, marker: str, unknown: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _marked(item, marker, unknown) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_marked(item, marker, unknown) for item in value]
+    return unknown if value == marker else value
+
+
+def _secret_paths(value: Any, path: str) -> Iterator[str]:
+    from falaj_engine.values import Secret
+
+    if isinstance(value, Secret):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _secret_paths(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _secret_paths(item, f"{path}[{index}]")
+
+
+def _wire(fact: ResourceFact) -> dict[str, Any]:
+    return {
+        "urn": fact.urn,
+        "type": fact.type,
+        "name": fact.name,
+        "inputs": _json(fact.inputs),
+        "cloud": _known(fact.cloud),
+        "region": _known(fact.region),
+        "references": {key: list(urns) for key, urns in fact.references.items()},
+    }
+
+
+def _json(value: Any) -> Any:
+    from falaj_engine.values import UNKNOWN_TEXT
+    from falaj_policies import UNKNOWN
+
+    if isinstance(value, Mapping):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return UNKNOWN_TEXT if value is UNKNOWN else value
+
+
+def _known(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def steps(path: str) -> list[str | int]:
+    """The steps of a finding's path: `spec.containers[0].image`, with names that hold dots in quotes."""
+    import re
+
+    return [
+        int(part[1:-1]) if part.startswith("[") else part.strip("'")
+        for part in re.findall(r"'[^']+'|\[\d+\]|[^.\[\]']+", path)
+    ]
+
+
+def at(value: Any, path: str) -> Any:
+    """The value at a finding's path, None where there is nothing.
+
+    Keys that hold dots need no quotes: the longest key that fits is taken.
+    """
+    return _at(value, steps(path))
+
+
+def _at(value: Any, parts: Sequence[str | int]) -> Any:
+    if not parts:
+        return value
+    if isinstance(value, list) and isinstance(parts[0], int):
+        return _at(value[parts[0]], parts[1:]) if parts[0] < len(value) else None
+    if isinstance(value, Mapping):
+        for length in range(len(parts), 0, -1):
+            key = ".".join(map(str, parts[:length]))
+            if key in value:
+                return _at(value[key], parts[length:])
+    return None
+
+
+class _Written:
+    """Where what a finding objects to is written."""
+
+    def __init__(
+        self, job: Mapping[str, Any], captured: Capture, facts: Sequence[ResourceFact], whole: StackFact
+    ) -> None:
+        self._root = Path(job["root"])
+        self._captured = {resource.urn: resource for resource in captured.resources}
+        self._facts = {fact.urn: fact for fact in facts}
+        self._whole = whole
+
+    def describe(self, finding: Finding) -> dict[str, Any]:
+        """The finding with its value, where that is plain, and the line of the program."""
+        from falaj_policies import UNKNOWN
+
+        fact = self._facts.get(finding.subject)
+        value: Any = None
+        if fact is not None:
+            value = at(fact.inputs, finding.path) if finding.path else fact.region
+        if value is UNKNOWN or not isinstance(value, str | int | float | bool):
+            value = None
+        secret = fact is not None and any(
+            finding.path == path or finding.path.startswith((f"{path}.", f"{path}[")) for path in fact.secret_paths
+        )
+        resource = self._captured.get(finding.subject)
+        file, line = self._line(resource) if resource is not None else ("", 0)
+        return {
+            "rule": finding.rule,
+            "subject": finding.subject,
+            "message": finding.message,
+            "severity": str(finding.severity),
+            "remedy": finding.remedy,
+            "path": finding.path,
+            "undecided": finding.undecided,
+            "advisory": finding.advisory,
+            "value": None if secret else value,
+            "file": file,
+            "line": line,
+        }
+
+    def _line(self, resource: CapturedResource) -> tuple[str, int]:
+        """The first frame of the project that is not Falaj's components', nor a library's."""
+        for uri, line in resource.stack_trace:
+            path = Path(unquote(urlparse(uri).path))
+            if not path.is_relative_to(self._root):
+                continue
+            inside = path.relative_to(self._root)
+            if not (_COMPONENTS | _LIBRARIES).intersection(inside.parts):
+                return inside.as_posix(), line
+        return "", 0
+
+
+def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without credentials, nor anything that points a program at a cloud or a cluster."""
+    away = ("AWS_", "AZURE_", "ARM_", "GOOGLE_", "GCP_", "VAULT_", "BAO_", "PULUMI_", "KUBE", "FALAJ_", "GITHUB_TOKEN")
+    return {key: value for key, value in environment.items() if not key.startswith(away)} | {
+        "KUBECONFIG": os.devnull,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
