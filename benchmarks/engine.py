@@ -35,7 +35,7 @@ for number in range({count}):
 CHILD = """
 import json, sys, time
 from falaj_engine.workspace import Workspace
-result = Workspace(sys.argv[1], sys.argv[2], kubeconfig=sys.argv[3]).up("bench")
+result = Workspace(sys.argv[1], sys.argv[2], gate=None, kubeconfig=sys.argv[3]).up("bench")
 if result.error:
     sys.exit(str(result.error))
 print(json.dumps({"end": time.time(), "created": result.counts["create"]}))

@@ -44,6 +44,7 @@ REGION = {
 
 CHILD = """
 import json, sys, time
+from falaj_engine.governed import gate
 from falaj_engine.values import reveal
 from falaj_engine.workspace import Workspace
 
@@ -61,7 +62,7 @@ class Watch:
 
 project, home, kubeconfig, stack, rendered = sys.argv[1:]
 watch = Watch()
-result = Workspace(project, home, kubeconfig=kubeconfig, skip_await=True, watcher=watch).up(stack)
+result = Workspace(project, home, gate=gate, kubeconfig=kubeconfig, skip_await=True, watcher=watch).up(stack)
 end = time.time()
 if result.error:
     sys.exit(str(result.error))
@@ -124,10 +125,11 @@ def prepare_region(folder: Path, home: Path, kubeconfig: str) -> None:
     project = folder / "region"
     project.mkdir()
     (project / "Pulumi.yaml").write_text("name: falaj\nruntime: python\n")
-    (project / "Pulumi.region-local.yaml").write_text("config: {}\n")
+    stack = {"kind": "region", **{key: REGION[key] for key in ("jurisdiction", "cloud", "region")}}
+    (project / "Pulumi.region-local.yaml").write_text(json.dumps({"config": {"falaj:stack": stack}}))
     lines = [f"pulumi.export({key!r}, {value!r})" for key, value in REGION.items()]
     (project / "__main__.py").write_text("\n".join(["import pulumi", *lines]) + "\n")
-    result = Workspace(project, home, kubeconfig=kubeconfig).up("region-local")
+    result = Workspace(project, home, gate=None, kubeconfig=kubeconfig).up("region-local")
     if result.error:
         sys.exit(str(result.error))
 

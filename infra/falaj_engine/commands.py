@@ -231,6 +231,7 @@ def config_set(
 
 def _workspace(cwd: Path, kubeconfig: Path | None, **options: Any) -> Workspace:
     from falaj_engine.errors import ProjectError
+    from falaj_engine.governed import gate
     from falaj_engine.workspace import Workspace
     from falaj_site.home import falaj_home
 
@@ -238,7 +239,7 @@ def _workspace(cwd: Path, kubeconfig: Path | None, **options: Any) -> Workspace:
         raise ProjectError(f"-C {cwd}: no such directory")
     home = falaj_home() if "FALAJ_HOME" in os.environ or cwd == Path() else _home_of(cwd)
     named = None if kubeconfig is None else str(kubeconfig.absolute())
-    return Workspace(cwd, home, kubeconfig=named, **options)
+    return Workspace(cwd, home, gate=gate, kubeconfig=named, **options)
 
 
 def _home_of(cwd: Path) -> Path:

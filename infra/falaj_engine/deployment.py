@@ -20,10 +20,12 @@ from falaj_engine.errors import (
     InterruptedError_,
     PartialError,
     ProtectedError,
+    RefusedError,
     StepError,
 )
 from falaj_engine.events import Record, Step, Timer
 from falaj_engine.goal import Goal, is_default, state_of
+from falaj_engine.judging import Judge, Opinion, Registration
 from falaj_engine.provider import Difference, Operation, Provider
 from falaj_engine.providers import Providers
 from falaj_engine.snapshot import Snapshot
@@ -34,7 +36,8 @@ from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Props
 class Deployment:
     """The decisions of one run. Methods are called from many threads.
 
-    The first error stops the run: steps in flight finish, nothing new starts.
+    The first error stops the run: steps in flight finish, nothing new starts. `judge` is asked before any step of a
+    resource; what it refuses is not done. A preview goes on after a refusal, to name them all.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Deployment:
         record: Record,
         preview: bool,
         cancelled: threading.Event,
+        judge: Judge | None = None,
     ) -> None:
         self.project = project
         self.stack = stack
@@ -55,9 +59,12 @@ class Deployment:
         self.record = record
         self.preview = preview
         self.cancelled = cancelled
+        self.judge = judge
         self.errors: list[EngineError] = []
         self._lock = threading.Lock()
         self._seen: set[str] = set()
+        self._registrations: list[Registration] = []
+        self._refusals: list[RefusedError] = []
         self._olds = {state.urn: state for state in snapshot.resources() if not state.delete}
         self._intents = snapshot.pending()
         self.earlier = {item.state.urn: item for item in self._intents}
@@ -74,6 +81,8 @@ class Deployment:
             self._seen.add(urn)
         if twice:
             raise self.fail(StepError(f"{urns.short(urn)}: two resources of the program have the URN {urn}"))
+        if goal.custom:
+            self._judge(goal, urn)
         old = self._find_old(urn, goal.aliases)
         try:
             if goal.type.startswith("pulumi:providers:"):
@@ -83,6 +92,21 @@ class Deployment:
             raise self.fail(error) from None
         except ValueError as error:
             raise self.fail(StepError(f"{urns.short(urn)}: {error}")) from None
+
+    def conclude(self) -> None:
+        """The program has ended: judge the stack as a whole. Raises the first refusal of this run."""
+        if self.judge is not None:
+            with self._lock:
+                registrations = tuple(sorted(self._registrations, key=lambda registration: registration.urn))
+            name = f"{self.project}-{self.stack}"
+            self._hear(
+                self.judge.stack(registrations, preview=self.preview),
+                urns.make(self.stack, self.project, "", urns.STACK_TYPE, name),
+            )
+        if self._refusals:
+            for refusal in self._refusals:
+                self.fail(refusal)
+            raise self.errors[0]
 
     def register_outputs(self, urn: str, outputs: Props) -> None:
         """Record what a component, or the stack, says its outputs are."""
@@ -135,6 +159,43 @@ class Deployment:
         """An intent of an earlier run for this URN is dealt with."""
         if self.earlier.pop(urn, None) is not None:
             self.snapshot.explain([item for item in self._intents if item.state.urn == urn])
+
+    # Judging
+
+    def _judge(self, goal: Goal, urn: str) -> None:
+        """Ask the judge about a registration. Raises RefusedError where the run ends with it."""
+        if self.judge is None:
+            return
+        registration = Registration(
+            urn=urn,
+            type=goal.type,
+            name=goal.name,
+            inputs=goal.inputs,
+            provider=self.providers.settings(goal),
+            references={key: tuple(sources) for key, sources in goal.property_dependencies.items() if sources},
+            position=goal.source_position,
+        )
+        with self._lock:
+            self._registrations.append(registration)
+        try:
+            self._hear(self.judge.resource(registration, preview=self.preview), urn)
+        except EngineError as error:
+            raise self.fail(error) from None
+
+    def _hear(self, opinion: Opinion, urn: str) -> None:
+        for severity, text in opinion.notes:
+            self.record.message(severity, text)
+        if not opinion.refused:
+            return
+        refusals = [RefusedError(line) for line in opinion.refused]
+        for refusal in refusals:
+            self.record.failed(Step("refuse", urn), str(refusal), 0.0)
+        with self._lock:
+            self._refusals += refusals
+        if not self.preview:
+            for refusal in refusals:
+                self.fail(refusal)
+            raise refusals[0]
 
     # Components
 

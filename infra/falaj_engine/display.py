@@ -28,6 +28,7 @@ _SIGNS = {
     "read": ">",
     "refresh": "~",
     "discard": "-",
+    "refuse": "!",
 }
 _STYLES = {"create": "green", "update": "yellow", "replace": "magenta", "delete": "red", "read": "cyan"}
 _PAST = {
@@ -45,6 +46,7 @@ _FUTURE = {
     "delete": "to delete",
     "same": "unchanged",
 }
+_UNSHOWN = ("discard", "refuse")
 _ROWS = 12
 
 
@@ -102,7 +104,7 @@ class Progress:
     def failed(self, step: Step, message: str, seconds: float) -> None:
         with self._lock:
             self._running.pop(step.urn, None)
-        self._line(step, " failed", style="bold red")
+        self._line(step, " refused" if step.op == "refuse" else " failed", style="bold red")
 
     def message(self, severity: str, text: str, urn: str = "") -> None:
         where = f"{urns.short(urn)}: " if urn else ""
@@ -157,13 +159,15 @@ def digest(result: Result, config: Mapping[str, str]) -> dict[str, Any]:
     """Pulumi's preview digest (`pulumi preview --json`). config: values by key, secrets masked."""
     document: dict[str, Any] = {
         "config": dict(config),
-        "steps": [_digest_step(step) for step in result.steps if not step.hidden and step.op != "discard"],
+        "steps": [_digest_step(step) for step in result.steps if not step.hidden and step.op not in _UNSHOWN],
         "duration": int(result.seconds * 1e9),
         "changeSummary": dict(result.counts),
     }
     diagnostics = [{"severity": severity, "message": text, "urn": urn} for severity, text, urn in result.messages]
-    if result.error is not None:
-        diagnostics.append({"severity": "error", "message": str(result.error), "urn": ""})
+    shown = [{"severity": "error", "message": message, "urn": step.urn} for step, message in result.failures]
+    if result.error is not None and str(result.error) not in {item["message"] for item in shown}:
+        shown.append({"severity": "error", "message": str(result.error), "urn": ""})
+    diagnostics += shown
     if diagnostics:
         document["diagnostics"] = diagnostics
     return document

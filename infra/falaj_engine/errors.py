@@ -13,6 +13,7 @@ EngineError
 │       └── OtherClusterError   the stack's objects are in another cluster
 └── UpdateFailedError       exit 1: the work failed; the state says how far it came
     ├── ProgramError        the user's program raised
+    ├── RefusedError        a rule refuses a resource or the whole stack
     ├── CheckError          a provider refused a resource's inputs
     ├── StepError           a create, update, delete or read failed
     │   └── PartialError    the object exists but did not become ready
@@ -93,6 +94,10 @@ class ProgramError(UpdateFailedError):
     def __init__(self, message: str, traceback: str = "") -> None:
         super().__init__(message)
         self.traceback = traceback
+
+
+class RefusedError(UpdateFailedError):
+    """A rule refuses what the program registers; the text is the finding."""
 
 
 class CheckError(UpdateFailedError):

@@ -15,7 +15,7 @@ CHANGING = ("create", "update", "replace", "delete", "refresh", "import")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One decision about one resource. op: create, update, replace, delete, same, read, refresh, discard."""
+    """One decision about one resource. op: create, update, replace, delete, same, read, refresh, discard, refuse."""
 
     op: str
     urn: str

@@ -51,6 +51,11 @@ class Monitor:
         self._deployment = deployment
         self._root = root
 
+    @property
+    def judges(self) -> bool:
+        """Whether every registration is judged before anything is done for it."""
+        return self._deployment.judge is not None
+
     def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
         # Alias specs are left out: the SDK then resolves aliases, inherited ones included, to URNs itself.
         # Transforms and hooks are claimed so that their use arrives here and is refused by name.

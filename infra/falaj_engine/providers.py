@@ -74,6 +74,16 @@ class Providers:
                     return self._make(state.provider, urns.package_of(state.type), entry.inputs)
         raise StepError(f"{urns.short(state.urn)}: its provider {urns.short(urn)} is not in the state")
 
+    def settings(self, goal: Goal) -> Props:
+        """What the provider of a registration is configured with; none is made for it."""
+        package = urns.package_of(goal.type)
+        if not goal.provider:
+            prefix = f"{package}:"
+            return {key[len(prefix) :]: value for key, value in self._config.items() if key.startswith(prefix)}
+        assert self._deployment is not None
+        state = self._deployment.snapshot.current(goal.provider.rsplit("::", 1)[0])
+        return {} if state is None else state.inputs
+
     def register(self, goal: Goal, urn: str, old: ResourceState | None) -> ResourceState:
         """A provider that the program makes."""
         inputs: Props = {"__internal": {}, **goal.inputs}

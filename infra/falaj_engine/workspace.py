@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from falaj_engine.clusters import Clusters, providers_in_use
 from falaj_engine.deployment import Deployment
 from falaj_engine.errors import EngineError, PassphraseError, ProjectError, StackNotFoundError
 from falaj_engine.events import Events, Record, Step, Timer
+from falaj_engine.judging import Gate, Judge, Scene
+from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import StackFile, full_key, has_secure, load_project, load_stack_file, secure
 from falaj_engine.provider import Provider
 from falaj_engine.providers import Factory, Providers
@@ -59,7 +62,8 @@ class Workspace:
 
     kubeconfig: for programs whose provider names none; None for the site's, then KUBECONFIG, then ~/.kube/config.
     skip_await: do not wait for workloads to become ready. watcher: is told of every step. project_dir: the project or
-    below it.
+    below it. gate: makes the judge of what programs register; None judges nothing, which is for programs that declare
+    nothing real.
     """
 
     def __init__(
@@ -67,12 +71,14 @@ class Workspace:
         project_dir: Path | str,
         home: Path | str,
         *,
+        gate: Gate | None,
         kubeconfig: str | None = None,
         skip_await: bool = False,
         watcher: Events | None = None,
     ) -> None:
         self.project = load_project(Path(project_dir))
         self.home = Path(home).resolve()
+        self.gate = gate
         self.kubeconfig = kubeconfig
         self.skip_await = skip_await
         self.watcher = watcher
@@ -185,11 +191,20 @@ class Workspace:
 
     def preview(self, stack: str, *, cancelled: threading.Event | None = None) -> Result:
         """What `up` would do; changes nothing."""
-        return self._operate("preview", stack, self._run_program, preview=True, cancelled=cancelled)
+        return self._operate("preview", stack, self._run_program, preview=True, runs=True, cancelled=cancelled)
 
     def up(self, stack: str, *, cancelled: threading.Event | None = None) -> Result:
-        """Bring the stack to what its program says."""
-        return self._operate("up", stack, self._run_program, cancelled=cancelled)
+        """Bring the stack to what its program says.
+
+        Under a gate the whole program is judged before anything is done, and each resource again, when its values are
+        known.
+        """
+        cancelled = cancelled or threading.Event()
+        if self.gate is not None:
+            judged = self._judged(stack, cancelled)
+            if not judged.ok:
+                return judged
+        return self._operate("up", stack, self._run_program, runs=True, cancelled=cancelled)
 
     def refresh(self, stack: str, *, cancelled: threading.Event | None = None) -> Result:
         """Bring the state to what exists."""
@@ -209,7 +224,20 @@ class Workspace:
 
         return self._operate("destroy", stack, work, preview=preview, cancelled=cancelled)
 
-    def _run_program(self, deployment: Deployment, file: StackFile) -> None:
+    def _judged(self, stack: str, cancelled: threading.Event) -> Result:
+        """What the judge says of the whole program: it runs against providers that do nothing, and shows nothing."""
+
+        def work(deployment: Deployment, file: StackFile) -> None:
+            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+                self._run_program(deployment, file, remove=False)
+
+        result = self._operate("preview", stack, work, preview=True, runs=True, quiet=True, cancelled=cancelled)
+        if self.watcher is not None:
+            for step, message in result.failures:
+                self.watcher.failed(step, message, 0.0)
+        return replace(result, operation="up", steps=(), counts={}, outputs={})
+
+    def _run_program(self, deployment: Deployment, file: StackFile, *, remove: bool = True) -> None:
         texts, secret_keys = file.values(self.project.defaults, self._crypter(deployment.stack).decrypt)
         # The providers of dynamic resources that are to be deleted are imported from beside the program as well.
         with programs.importing_from(self.project.main):
@@ -219,7 +247,9 @@ class Workspace:
                 ),
                 deployment,
             )
-            remove_rest(deployment)
+            deployment.conclude()
+            if remove:
+                remove_rest(deployment)
 
     def _operate(
         self,
@@ -228,10 +258,13 @@ class Workspace:
         work: Callable[[Deployment, StackFile], None],
         *,
         preview: bool = False,
+        runs: bool = False,
+        quiet: bool = False,
         cancelled: threading.Event | None = None,
     ) -> Result:
+        """runs: the program is run, under the gate. quiet: with providers that do nothing, and nobody watching."""
         timer = Timer()
-        record = Record(self.watcher)
+        record = Record(None if quiet else self.watcher)
         cancelled = cancelled or threading.Event()
         self._ensure(stack)
         file = self.stack_file(stack)
@@ -247,14 +280,16 @@ class Workspace:
                 checkpoint, crypter, None if preview else lambda content: self.store.write(stack, content)
             )
             try:
+                clusters = None if quiet else self._clusters(checkpoint, keep=not preview)
                 deployment = Deployment(
                     project=self.project.name,
                     stack=stack,
                     snapshot=snapshot,
-                    providers=self._providers(file, crypter, self._clusters(checkpoint, keep=not preview)),
+                    providers=self._providers(file, crypter, clusters),
                     record=record,
                     preview=preview,
                     cancelled=cancelled,
+                    judge=self._judge(stack, file, crypter) if runs else None,
                 )
                 try:
                     work(deployment, file)
@@ -276,6 +311,13 @@ class Workspace:
         )
 
     # Inside
+
+    def _judge(self, stack: str, file: StackFile, crypter: Crypter) -> Judge | None:
+        if self.gate is None:
+            return None
+        texts, _ = file.values(self.project.defaults, crypter.decrypt)
+        backend = self.store.root.as_uri()
+        return self.gate(Scene(stack=stack, project=self.project, home=self.home, config=texts, backend=backend))
 
     @contextmanager
     def _held(self, stack: str, record: Record, *, preview: bool) -> Iterator[None]:
@@ -305,12 +347,19 @@ class Workspace:
     def _clusters_file(self, stack: str) -> Path:
         return self.store.root / ".falaj" / self.project.name / f"{stack}.json"
 
-    def _providers(self, file: StackFile, crypter: Crypter, clusters: Clusters) -> Providers:
+    def _providers(self, file: StackFile, crypter: Crypter, clusters: Clusters | None) -> Providers:
+        """The providers of a run; without `clusters` those that do nothing."""
         from falaj_engine.dynamic import DynamicProvider
         from falaj_engine.kube.provider import KubernetesProvider
 
         texts, secret_keys = file.values(self.project.defaults, crypter.decrypt)
         config: Props = {key: Secret(text) if key in secret_keys else text for key, text in texts.items()}
+
+        def references(_name: str, _inputs: Props) -> Provider:
+            return StackReferences(self._outputs)
+
+        if clusters is None:
+            return Providers({"pulumi": references}, config, lambda _name, _inputs: NullProvider())
 
         def kubernetes(name: str, inputs: Props) -> Provider:
             provider = KubernetesProvider.configure(
@@ -327,7 +376,7 @@ class Workspace:
         factories: dict[str, Factory] = {
             "kubernetes": kubernetes,
             "pulumi-python": lambda _name, inputs: DynamicProvider(inputs, self.project.name),
-            "pulumi": lambda _name, _inputs: StackReferences(self._outputs),
+            "pulumi": references,
         }
         return Providers(factories, config)
 

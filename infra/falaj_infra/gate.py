@@ -12,46 +12,53 @@ import asyncio
 import copy
 import inspect
 import sys
+import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
 from google.protobuf import json_format
 from pulumi._types import is_input_type
 from pulumi.runtime import rpc
+from pulumi.runtime.stack import Stack
 
-from falaj_policies import UNKNOWN, Finding, ResourceFact, Stage, Unknown, evaluate
+from falaj_infra.errors import WaiverError
+from falaj_infra.judge import UNJUDGED, holds_unknown, judge
+from falaj_infra.waivers import Waivers, load
+from falaj_policies import UNKNOWN, Place, RulePackageError
+from falaj_policies.place import CLOUDS
 
-__all__ = ["Place", "attach", "judge"]
-
-# Where a resource says itself where it is, by the first part of its type; all others are where the stack is.
-CLOUDS = {"aws": "region", "azure-native": "location", "azure": "location"}
-UNJUDGED = frozenset({"__provider"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a stack's resources are: a (cloud, region) pair, and the jurisdiction that it must lie in."""
-
-    cloud: str
-    region: str
-    jurisdiction: str
-    tenant: str | None = None
+__all__ = ["Place", "attach"]
 
 
 def attach(place: pulumi.Input[Place]) -> None:
     """Judge every resource that the program registers from here on.
 
     Raises pulumi.RunError from the program (or from the registration, where a value is known only then): one line with
-    the rule's id, the resource, and the remedy.
+    the rule's id, the resource, and the remedy. Where the embedded engine runs the program and judges what is
+    registered with it, nothing is judged twice.
     """
+    if _host_judges():
+        return
+    try:
+        waivers = load(Path(pulumi.runtime.get_root_directory() or "."))
+    except WaiverError as error:
+        raise pulumi.RunError(f"nothing is waived and nothing passes: {error}") from None
+    # What a provider was given, to look up where its resources are; one made before this call is asked itself.
+    providers: weakref.WeakKeyDictionary[pulumi.Resource, Mapping[str, Any]] = weakref.WeakKeyDictionary()
 
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        if not isinstance(args.resource, pulumi.CustomResource) or isinstance(args.resource, pulumi.StackReference):
+        # What is only looked up (a stack reference, `.get`) is not made here.
+        if not isinstance(args.resource, pulumi.CustomResource) or args.opts.id is not None:
+            return None
+        if isinstance(args.resource, pulumi.StackReference):
             return None
         props = {key: _shareable(value) for key, value in args.props.items()}
-        verdict: Any = pulumi.Output.from_input(_verdict(args.resource, args.type_, args.name, props, place))
+        if isinstance(args.resource, pulumi.ProviderResource):
+            providers[args.resource] = props
+        provider = _provider(args.type_, args.opts, providers)
+        verdict: Any = pulumi.Output.from_input(_verdict(args, props, provider, place, waivers))
         # Registering waits for what it depends on, and the values themselves stay as they are: wrapped, a value that
         # is known in part would be unknown altogether at preview.
         waits = pulumi.ResourceOptions(depends_on=[verdict])
@@ -60,43 +67,75 @@ def attach(place: pulumi.Input[Place]) -> None:
     pulumi.runtime.register_stack_transformation(transform)
 
 
-def judge(
-    type_: str, name: str, inputs: Mapping[str, object], place: Place, *, everything_known: bool
-) -> list[Finding]:
-    """The findings against one resource that deny it; undecided ones only count where everything is known."""
-    cloud = type_.split(":", 1)[0]
-    here: tuple[str | Unknown, str | Unknown] = (place.cloud, place.region)
-    if cloud in CLOUDS:
-        said = inputs.get(CLOUDS[cloud], UNKNOWN)
-        here = ("azure" if cloud.startswith("azure") else cloud, said if isinstance(said, str) else UNKNOWN)
-    fact = ResourceFact(
-        urn=f"{type_}::{name}",
-        type=type_,
-        name=name,
-        inputs=inputs,
-        cloud=here[0],
-        region=here[1],
-        jurisdiction=place.jurisdiction,
-        tenant=place.tenant,
-    )
-    return [finding for finding in evaluate(fact, Stage.PROVISION) if everything_known or not finding.undecided]
+def _host_judges() -> bool:
+    """Whether what registers resources in this process is the embedded engine with a judge of its own.
+
+    It is asked of the very object that the SDK registers with, so that no setting can claim it.
+    """
+    monitors = sys.modules.get("falaj_engine.monitor")
+    monitor = pulumi.runtime.settings.SETTINGS.monitor
+    return monitors is not None and isinstance(monitor, monitors.Monitor) and monitor.judges
+
+
+def _provider(
+    type_: str,
+    opts: pulumi.ResourceOptions,
+    known: Mapping[pulumi.Resource, Mapping[str, Any]],
+) -> Mapping[str, Any]:
+    """What the resource's provider says of where it is, as far as resources of its package are where that says."""
+    package = type_.split(":", 1)[0]
+    if package not in CLOUDS:
+        return {}
+    key = CLOUDS[package][1]
+    given = opts.providers.values() if isinstance(opts.providers, Mapping) else opts.providers or ()
+    inherited = opts.parent.get_provider(type_) if opts.parent is not None else None
+    for provider in (opts.provider, *given, inherited):
+        if provider is not None and provider.package == package:
+            said = known[provider].get(key) if provider in known else getattr(provider, key, None)
+            return {} if said is None else {key: said}
+    said = pulumi.Config(package).get(key)
+    return {} if said is None else {key: said}
 
 
 async def _verdict(
-    resource: pulumi.Resource, type_: str, name: str, props: Mapping[str, Any], place: pulumi.Input[Place]
+    args: pulumi.ResourceTransformationArgs,
+    props: Mapping[str, Any],
+    provider: Mapping[str, Any],
+    place: pulumi.Input[Place],
+    waivers: Waivers,
 ) -> None:
     """Judge the resource once its inputs are there. Raises pulumi.RunError: a rule refuses it."""
     where = pulumi.Output.from_input(place)
     here = await where.future()
+    preview = pulumi.runtime.is_dry_run()
+    urn = await _urn(args)
     if here is None or not await where.is_known():
-        if pulumi.runtime.is_dry_run():
+        if preview:
             return
-        raise pulumi.RunError(f"RES-01 {type_}::{name}: it is not known where the stack is, so nothing is made in it")
-    inputs = await _serialized(resource, props)
-    decided = not pulumi.runtime.is_dry_run() or not _holds_unknown(inputs)
-    findings = judge(type_, name, inputs, here, everything_known=decided)
-    if findings:
-        raise pulumi.RunError("; ".join(str(finding) for finding in findings))
+        raise pulumi.RunError(f"RES-01 {urn}: it is not known where the stack is, so nothing is made in it")
+    inputs = await _serialized(args.resource, props)
+    settings = {key: _plain(value) for key, value in (await _struct(provider, args.resource)).items()}
+    fact = here.resource(args.type_, args.name, inputs, urn=urn, provider=settings)
+    decided = not preview or not holds_unknown([inputs, settings])
+    try:
+        found = judge(fact, waivers, decided=decided)
+    except RulePackageError as error:
+        raise pulumi.RunError(str(error)) from None
+    for waived in found.waived:
+        pulumi.log.warn(f"{waived.finding}: {waived.waiver}")
+    if found.refused:
+        raise pulumi.RunError("; ".join(found.refused))
+
+
+async def _urn(args: pulumi.ResourceTransformationArgs) -> str:
+    """The URN that the resource will have."""
+    parent = None if isinstance(args.opts.parent, Stack) else args.opts.parent
+    urn = await pulumi.create_urn(args.name, args.type_, parent).future()
+    return urn or f"{args.type_}::{args.name}"
+
+
+async def _struct(given: Mapping[str, Any], resource: pulumi.Resource) -> dict[str, Any]:
+    return json_format.MessageToDict(await rpc.serialize_properties(dict(given), {}, resource))
 
 
 async def _serialized(resource: pulumi.Resource, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,12 +170,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return UNKNOWN if isinstance(value, str) and value == rpc.UNKNOWN else value
-
-
-def _holds_unknown(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_unknown, value.values()))
-    return any(map(_holds_unknown, value)) if isinstance(value, list) else value is UNKNOWN
 
 
 def _shareable(value: Any) -> Any:

@@ -61,6 +61,10 @@ class Waiver:
     line: int = 0
     authors: tuple[str, ...] = ()
 
+    def names(self, rule: str, subject: str) -> bool:
+        """Whether it is about this rule and this very resource."""
+        return rule == self.rule and self.resource in (subject, _short(subject))
+
     def __str__(self) -> str:
         return f"waived until {self.expires} by {', '.join(self.approved_by)}: {self.reason}"
 
@@ -164,8 +168,7 @@ def apply_waivers(
 def covers(waiver: Waiver, finding: Judged) -> bool:
     """Whether the waiver is about this finding: its rule and its very resource, and one that may be waived at all."""
     return (
-        finding.rule == waiver.rule
-        and waiver.resource in (finding.subject, _short(finding.subject))
+        waiver.names(finding.rule, finding.subject)
         and finding.rule not in NEVER
         and not finding.subject.startswith("sha256:")
         and finding.remedy != CRASHED

@@ -27,7 +27,7 @@ class Space:
         self.workspace = self.fresh()
 
     def fresh(self, *, skip_await: bool = True) -> Workspace:
-        return Workspace(self.root, self.home, kubeconfig=self.kubeconfig, skip_await=skip_await)
+        return Workspace(self.root, self.home, gate=None, kubeconfig=self.kubeconfig, skip_await=skip_await)
 
     def program(self, text: str) -> None:
         (self.root / "__main__.py").write_text(text)

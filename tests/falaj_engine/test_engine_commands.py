@@ -45,8 +45,12 @@ def falaj(space: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return run
 
 
+HERE = "config: {'falaj:jurisdiction': uae, 'falaj:cloud': on-premises, 'falaj:region': local}\n"
+
+
 @pytest.fixture(autouse=True)
 def program(space: Any) -> None:
+    (space.root / "Pulumi.dev.yaml").write_text(HERE)
     space.program(
         "import pulumi\nclass Box(pulumi.ComponentResource):\n"
         "    def __init__(self, name):\n        super().__init__('case:index:Box', name)\n"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.api
 CHILD = """
 import sys
 from falaj_engine.workspace import Workspace
-result = Workspace(sys.argv[1], sys.argv[2], kubeconfig=sys.argv[3], skip_await=True).up("dev")
+result = Workspace(sys.argv[1], sys.argv[2], gate=None, kubeconfig=sys.argv[3], skip_await=True).up("dev")
 print(result.error)
 sys.exit(0 if result.ok else 1)
 """

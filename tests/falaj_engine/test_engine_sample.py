@@ -26,7 +26,7 @@ def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_opens_its_config_and_outputs(sample: Path) -> None:
-    workspace = Workspace(sample, sample.parent / "home")
+    workspace = Workspace(sample, sample.parent / "home", gate=None)
     assert workspace.config("dev", "password") == "hunter2"
     shown = {"deployment": "palm-web-165489b0", "namespace": "palm", "note_length": 8}
     assert workspace.outputs("dev") == {**shown, "password": "[secret]"}
@@ -40,7 +40,7 @@ def comparable(entry: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.api
 def test_has_nothing_to_change(sample: Path, api_server: ApiServer) -> None:
-    workspace = Workspace(sample, sample.parent / "home", kubeconfig=str(api_server.kubeconfig))
+    workspace = Workspace(sample, sample.parent / "home", gate=None, kubeconfig=str(api_server.kubeconfig))
     before = workspace.export("dev")["deployment"]["resources"]
     preview = workspace.preview("dev")
     assert preview.error is None

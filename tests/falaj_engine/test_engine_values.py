@@ -69,7 +69,7 @@ def test_differences_are_where_values_differ(old: dict[str, Any], new: dict[str,
             try:
                 value = value[part]
             except (KeyError, IndexError):
-                return None
+                return KeyError
         return value
 
     for path in diff.differences(old, new):

@@ -10,6 +10,7 @@ from typing import Any
 
 from falaj_engine.errors import OtherClusterError
 from falaj_engine.events import Step
+from falaj_engine.governed import gate
 from falaj_engine.workspace import Result, Workspace
 from falaj_platform.errors import QuickstartError
 from falaj_site.progress import Progress
@@ -51,7 +52,7 @@ class Watcher:
 
 def workspace(project: Path, home: Path, progress: Progress) -> Workspace:
     """The project's stacks, with their state under `home`."""
-    return Workspace(project, home, watcher=Watcher(progress))
+    return Workspace(project, home, gate=gate, watcher=Watcher(progress))
 
 
 @contextmanager

@@ -1,0 +1,94 @@
+"""The judge that the commands run programs under: Falaj's rules and those of the installed rule packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from falaj_engine import values
+from falaj_engine.errors import ProjectError
+from falaj_engine.judging import Opinion, Registration, Scene
+from falaj_infra.errors import InfraError
+from falaj_infra.judge import UNJUDGED, Verdict, holds_unknown, judge
+from falaj_infra.place import place_of
+from falaj_infra.waivers import Waivers, load
+from falaj_policies import UNKNOWN, Place, PoliciesError, ResourceFact, StackFact, all_rules
+
+__all__ = ["RulesJudge", "gate"]
+
+
+def gate(scene: Scene) -> RulesJudge:
+    """The judge of one run. Raises ProjectError: where the stack is, a waiver file or a rule package cannot be read."""
+    folders = [scene.home / "stacks", scene.project.root / ".falaj" / "stacks", scene.project.config_dir]
+    try:
+        all_rules()
+        place = place_of(scene.stack, scene.config, folders)
+        waivers = load(scene.project.root)
+    except (InfraError, PoliciesError) as error:
+        raise ProjectError(f"nothing can be judged, so nothing is done: {error}") from None
+    return RulesJudge(scene, place, waivers)
+
+
+class RulesJudge:
+    """Judges by the rules what a program registers in a stack that is at `place`."""
+
+    def __init__(self, scene: Scene, place: Place, waivers: Waivers) -> None:
+        self._scene = scene
+        self._place = place
+        self._waivers = waivers
+
+    def resource(self, registration: Registration, *, preview: bool) -> Opinion:
+        fact = self._fact(registration)
+        decided = not preview or not holds_unknown([fact.inputs, fact.cloud, fact.region])
+        return _opinion(judge(fact, self._waivers, decided=decided))
+
+    def stack(self, registrations: Sequence[Registration], *, preview: bool) -> Opinion:
+        resources = tuple(map(self._fact, registrations))
+        fact = StackFact(
+            stack=self._scene.stack,
+            jurisdiction=self._place.jurisdiction,
+            cloud=self._place.cloud,
+            region=self._place.region,
+            resources=resources,
+            tenant=self._place.tenant,
+            regime=self._place.regime,
+            transfer_basis=self._place.transfer_basis,
+            standby=self._place.standby,
+            backend=self._scene.backend,
+            encryption="passphrase",
+        )
+        decided = not preview or not holds_unknown([resource.inputs for resource in resources])
+        return _opinion(judge(fact, self._waivers, decided=decided))
+
+    def _fact(self, registration: Registration) -> ResourceFact:
+        inputs = {key: plain(value) for key, value in registration.inputs.items() if key not in UNJUDGED}
+        return self._place.resource(
+            registration.type,
+            registration.name,
+            {key: value for key, value in inputs.items() if value is not None},
+            urn=registration.urn,
+            provider={key: plain(value) for key, value in registration.provider.items()},
+            references=registration.references,
+        )
+
+
+def plain(value: Any) -> Any:
+    """A value of the engine's as rules take it: secrets opened, nulls dropped, UNKNOWN the rules' own."""
+    if value is values.UNKNOWN:
+        return UNKNOWN
+    if isinstance(value, values.Secret):
+        return plain(value.value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _opinion(found: Verdict) -> Opinion:
+    return Opinion(
+        found.refused,
+        (
+            *(("warning", f"{item.finding}: {item.waiver}") for item in found.waived),
+            *(("warning", str(item)) for item in found.advice),
+            *(("info", f"not decided yet: {item}") for item in found.undecided),
+        ),
+    )
