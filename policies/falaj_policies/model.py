@@ -92,7 +92,8 @@ class Objection:
     """What a check yields; the rule adds its metadata and makes a Finding of it.
 
     `path` is the input at fault, from the resource's inputs (`spec.containers[0].image`); `subject` another resource
-    than the fact's own, by URN, where a whole stack is judged.
+    than the fact's own, by URN, where a whole stack is judged; `remedy` what helps in this very case, instead of the
+    rule's.
     """
 
     message: str
@@ -100,6 +101,7 @@ class Objection:
     undecided: bool = False
     advisory: bool = False
     subject: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

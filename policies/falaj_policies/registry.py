@@ -75,7 +75,7 @@ def apply(rule: Rule, fact: Any, stage: Stage) -> Iterator[Finding]:
             subject=objection.subject or subject,
             message=objection.message,
             severity=rule.severity,
-            remedy=rule.remedy,
+            remedy=objection.remedy or rule.remedy,
             path=objection.path,
             undecided=objection.undecided and stage not in _FINAL,
             advisory=objection.advisory,
