@@ -1,18 +1,20 @@
 """The policy pack for the Pulumi CLI: `pulumi up --policy-pack policies`, which `falaj up` adds by itself.
 
-One mandatory policy for each rule of stage `provision`, under the rule's own id and in its words. What judges is the
-function that the gate inside the programs uses, applied by the engine to every resource, whoever declared it.
+One mandatory policy for each rule of stage `provision` over a resource, and one for each over a whole stack, under the
+rule's own id and in its words; those of the installed rule packages too. What judges is the function that the gate
+inside the programs uses, applied by the engine to every resource, whoever declared it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
@@ -20,47 +22,116 @@ from pulumi_policy import (
     ResourceValidationArgs,
     ResourceValidationPolicy,
     Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
     proxy,
 )
 
-from falaj_infra.gate import UNJUDGED, Place, judge
-from falaj_policies import RULES, UNKNOWN, ResourceFact, Rule, Stage
+from falaj_infra.errors import InfraError
+from falaj_infra.judge import UNJUDGED, verdict
+from falaj_infra.place import place_of, stack_folders
+from falaj_infra.waivers import Waivers, load, today
+from falaj_policies import UNKNOWN, Place, PoliciesError, ResourceFact, Rule, StackFact, Stage, all_rules, apply
 
-ROOT = Path(__file__).resolve().parent.parent
-KEY = "falaj:stack"
+PACK = Path(__file__).resolve().parent
 UNKNOWNS = {getattr(proxy, name) for name in dir(proxy) if name.startswith("UNKNOWN_") and name.endswith("_VALUE")}
 
 
-def policy(rule: Rule) -> ResourceValidationPolicy:
-    """The rule as Pulumi's engine applies it; what it cannot decide at preview is an advice there, at up a refusal."""
+def resource_policy(rules: Sequence[Rule]) -> ResourceValidationPolicy:
+    """The rules of one id over a resource as Pulumi's engine applies them."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        unknown: list[str] = []
-        try:
-            inputs = {key: plain(value, key, unknown) for key, value in items(args.props) if key not in UNJUDGED}
-            waits = bool(unknown) and pulumi.runtime.is_dry_run()
-            found = judge(args.resource_type, args.name, inputs, place(), everything_known=True)
-        except Exception as error:  # noqa: BLE001 - fails closed, whatever went wrong
-            why = str(error) if isinstance(error, pulumi.RunError) else type(error).__name__
-            report(f"{rule.id} {args.urn}: the rule could not be applied ({why}), so it denies", None)
-            return
-        mine = [finding for finding in found if finding.rule == rule.id]
-        for finding in mine:
-            if not (finding.undecided and waits):
-                report(str(finding), None)
-        waiting = [finding.path or unknown[0] for finding in mine if finding.undecided and waits]
-        if waiting:
-            # The SDK makes an advice of it, beside what is reported above.
-            raise proxy.UnknownValueError(proxy.UNKNOWN_STRING_VALUE, waiting[:1])
+        def fact(unknown: list[str]) -> ResourceFact | None:
+            told = place().resource(args.resource_type, args.name, {}, urn=args.urn)
+            if not any(rule.kinds is None or told.kind in rule.kinds for rule in rules):
+                return None
+            return resource(args, unknown)
 
-    return ResourceValidationPolicy(
-        name=rule.id,
-        display_name=rule.title,
-        description=rule.rationale,
-        remediation_steps=rule.remedy,
-        severity=Severity(rule.severity.value),
-        enforcement_level=EnforcementLevel.MANDATORY,
-        validate=validate,
+        judge(rules, fact, args.urn, report, args.not_applicable)
+
+    return ResourceValidationPolicy(**words(rules[0], rules[0].id), validate=validate)
+
+
+def stack_policy(rules: Sequence[Rule], name: str) -> StackValidationPolicy:
+    """The rules of one id over a stack, which the engine applies when the program has ended."""
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        def fact(unknown: list[str]) -> StackFact:
+            here = place()
+            return StackFact(
+                stack=pulumi.get_stack(),
+                jurisdiction=here.jurisdiction,
+                cloud=here.cloud,
+                region=here.region,
+                resources=tuple(resource(item, unknown) for item in args.resources),
+                tenant=here.tenant,
+                regime=here.regime,
+                transfer_basis=here.transfer_basis,
+                standby=here.standby,
+                backend=os.environ.get("PULUMI_BACKEND_URL", ""),
+                encryption=str(stack_file().get("secretsprovider") or ""),
+            )
+
+        judge(rules, fact, pulumi.get_stack(), report, args.not_applicable)
+
+    return StackValidationPolicy(**words(rules[0], name), validate=validate)
+
+
+def judge(
+    rules: Sequence[Rule],
+    make: Callable[[list[str]], ResourceFact | StackFact | None],
+    subject: str,
+    report: ReportViolation,
+    note: Callable[[str], None],
+) -> None:
+    """Report what the rules object to; what they cannot decide at preview is an advice there, at up a refusal.
+
+    `make` makes the fact, None where the rules are not about it, and lists the paths of what is not known.
+    """
+    unknown: list[str] = []
+    try:
+        fact = make(unknown)
+        if fact is None:
+            return
+        waits = bool(unknown) and pulumi.runtime.is_dry_run()
+        findings = [finding for rule in rules for finding in apply(rule, fact, Stage.PROVISION)]
+        found = verdict(findings, waivers(), decided=not waits, day=today())
+    except Exception as error:  # noqa: BLE001 - fails closed, whatever went wrong
+        why = str(error) if isinstance(error, InfraError) else type(error).__name__
+        report(f"{rules[0].id} {subject}: the rule could not be applied ({why}), so it denies", None)
+        return
+    for line in found.refused:
+        report(line, None)
+    # The SDK makes an advice of the one and a note of the other, beside what is reported above.
+    if found.undecided:
+        raise proxy.UnknownValueError(proxy.UNKNOWN_STRING_VALUE, [found.undecided[0].path or unknown[0]])
+    if found.waived:
+        note("; ".join(f"{item.finding}: {item.waiver}" for item in found.waived))
+
+
+def words(rule: Rule, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "display_name": rule.title,
+        "description": rule.rationale,
+        "remediation_steps": rule.remedy,
+        "severity": Severity(rule.severity.value),
+        "enforcement_level": EnforcementLevel.MANDATORY,
+    }
+
+
+def resource(args: Any, unknown: list[str]) -> ResourceFact:
+    """A resource as rules take it, out of the SDK's form of one, in either kind of policy."""
+    inputs = {key: plain(value, key, unknown) for key, value in items(args.props) if key not in UNJUDGED}
+    provider = {} if args.provider is None else plain(args.provider.props, "provider", unknown)
+    references = {
+        key: tuple(source.urn for source in sources)
+        for key, sources in getattr(args, "property_dependencies", {}).items()
+        if sources
+    }
+    known = {key: value for key, value in inputs.items() if value is not None}
+    return place().resource(
+        args.resource_type, args.name, known, urn=args.urn, provider=provider, references=references
     )
 
 
@@ -78,8 +149,9 @@ def plain(value: Any, path: str, unknown: list[str]) -> Any:
     return value
 
 
-def items(mapping: Mapping[str, Any]) -> Any:
-    return behind(mapping).items()
+def items(mapping: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    found: Iterable[tuple[str, Any]] = behind(mapping).items()
+    return found
 
 
 def behind(proxied: Any) -> Any:
@@ -87,36 +159,74 @@ def behind(proxied: Any) -> Any:
     return proxied["__target"]
 
 
+@cache
+def project() -> Path:
+    """The directory of the project: what `falaj up` says, else the nearest Pulumi.yaml, else the pack's own home."""
+    if said := os.environ.get("FALAJ_PROJECT"):
+        return Path(said)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").is_file()), PACK.parent)
+
+
+@cache
+def waivers() -> Waivers:
+    return load(project())
+
+
+@cache
 def place() -> Place:
-    """Where the stack is: a region's own configuration says it, for a tenant that of its region.
-
-    Raises pulumi.RunError: it is not said.
-    """
-    stack = pulumi.get_stack()
-    own = pulumi.Config("falaj").get_object("stack") or configured(stack)
-    region = configured(str(own.get("region"))) if own.get("kind") == "tenant" else own
-    said = {key: region.get(key) for key in ("cloud", "region", "jurisdiction")}
-    if not all(isinstance(value, str) and value for value in said.values()):
-        raise pulumi.RunError(f"Pulumi.{stack}.yaml: `{KEY}` does not lead to a cloud, a region and a jurisdiction")
-    return Place(**{key: str(value) for key, value in said.items()}, tenant=own.get("tenant"))
+    """Where the stack is: by the engine's configuration, else by the stack's file. Raises PlaceError."""
+    said: dict[str, object] = {
+        key: value for key, value in pulumi.runtime.get_config_env().items() if key.startswith("falaj:")
+    }
+    if not said:
+        config = stack_file().get("config")
+        said = dict(config) if isinstance(config, Mapping) else {}
+    return place_of(pulumi.get_stack(), said, stack_folders(project()))
 
 
-def configured(stack: str) -> Mapping[str, Any]:
-    """`falaj:stack` of a stack's file: of the local state's, else of the project's; empty where there is none."""
-    home = os.environ.get("FALAJ_HOME")
-    folders = [*([Path(home) / "stacks"] if home else []), ROOT / ".falaj" / "stacks", ROOT / "stacks" / "config"]
-    for folder in folders:
-        file = folder / f"Pulumi.{stack}.yaml"
+@cache
+def stack_file() -> Mapping[str, Any]:
+    """What the stack's file says, the local one first; empty where there is none."""
+    import yaml
+
+    for folder in stack_folders(project()):
+        file = folder / f"Pulumi.{pulumi.get_stack()}.yaml"
         if file.is_file():
-            found = ((yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("config") or {}).get(KEY)
+            found = yaml.safe_load(file.read_text(encoding="utf-8"))
             return found if isinstance(found, Mapping) else {}
     return {}
 
 
+def by_id(fact: type[ResourceFact | StackFact]) -> dict[str, list[Rule]]:
+    """The rules of stage `provision` over one type of fact."""
+    found: dict[str, list[Rule]] = {}
+    for rule in all_rules():
+        if Stage.PROVISION in rule.stages and rule.applies_to is fact:
+            found.setdefault(rule.id, []).append(rule)
+    return found
+
+
+def policies() -> list[ResourceValidationPolicy | StackValidationPolicy]:
+    """All of the pack; a rule id that is about resources and about stacks has a policy for each, the second named so.
+
+    Raises PoliciesError: an installed rule package cannot be used.
+    """
+    resources, stacks = by_id(ResourceFact), by_id(StackFact)
+    return [
+        *(resource_policy(rules) for rules in resources.values()),
+        *(stack_policy(rules, f"{name}-stack" if name in resources else name) for name, rules in stacks.items()),
+    ]
+
+
+try:
+    found = policies()
+except PoliciesError as error:
+    sys.exit(f"falaj: nothing can be judged, so nothing passes: {error}")
 # Serves until the CLI ends it.
 PolicyPack(
     "falaj",
-    [policy(rule) for rule in RULES if Stage.PROVISION in rule.stages and rule.applies_to is ResourceFact],
+    list(found),
     enforcement_level=EnforcementLevel.MANDATORY,
-    description="Falaj's rules for what a stack declares",
+    description="Falaj's rules for what a stack declares, and those of the installed rule packages",
 )

@@ -28,6 +28,7 @@ def run(workspace: Workspace, operation: str, stack: str, *, as_json: bool) -> b
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # The program and the policy pack find the stacks' files there.
         "FALAJ_HOME": str(workspace.home),
+        "FALAJ_PROJECT": str(workspace.project.root),
     }
     if workspace.kubeconfig:
         environment["KUBECONFIG"] = workspace.kubeconfig

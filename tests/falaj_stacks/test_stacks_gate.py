@@ -214,7 +214,8 @@ def _same(value: Any) -> Any:
 
 
 def _pod(**spec: Any) -> dict[str, Any]:
-    return {"containers": [{"name": "c", "image": DIGEST, "security_context": RESTRICTED}], **spec}
+    containers = [{"name": "c", "image": DIGEST, "security_context": RESTRICTED}]
+    return {"containers": containers, "automount_service_account_token": False, **spec}
 
 
 def _container(**security: Any) -> dict[str, Any]:
