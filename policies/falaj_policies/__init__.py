@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from falaj_policies.catalogue import CONTROLS, FRAMEWORKS, control
-    from falaj_policies.errors import PoliciesError, RulePackageError, UnknownControl, UnknownJurisdiction
+    from falaj_policies.errors import (
+        PoliciesError,
+        RulePackageError,
+        UnknownControl,
+        UnknownJurisdiction,
+        UnknownRegime,
+    )
     from falaj_policies.facts import (
         UNKNOWN,
         Fact,
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from falaj_policies.jurisdictions import JURISDICTIONS, pairs_of
     from falaj_policies.model import Admission, Control, Finding, Objection, Reference, Rule, Severity, Stage
     from falaj_policies.place import Place
+    from falaj_policies.regimes import REGIMES, Regime, pairs_for, regime, retention_days
     from falaj_policies.registry import RULES, all_rules, apply, evaluate, rule_set_version
 
     RULE_SET_VERSION: str
@@ -38,6 +45,7 @@ __all__ = [
     "CONTROLS",
     "FRAMEWORKS",
     "JURISDICTIONS",
+    "REGIMES",
     "RULES",
     "RULE_SET_VERSION",
     "UNKNOWN",
@@ -53,6 +61,7 @@ __all__ = [
     "PoliciesError",
     "ProjectFact",
     "Reference",
+    "Regime",
     "ResourceFact",
     "Rule",
     "RulePackageError",
@@ -63,11 +72,15 @@ __all__ = [
     "Unknown",
     "UnknownControl",
     "UnknownJurisdiction",
+    "UnknownRegime",
     "all_rules",
     "apply",
     "control",
     "evaluate",
+    "pairs_for",
     "pairs_of",
+    "regime",
+    "retention_days",
     "rule_set_version",
     "sniff",
 ]
@@ -88,12 +101,17 @@ _HOMES = {
     "JURISDICTIONS": "jurisdictions",
     "ModelFact": "facts",
     "Objection": "model",
+    "pairs_for": "regimes",
     "pairs_of": "jurisdictions",
     "Place": "place",
     "PoliciesError": "errors",
     "ProjectFact": "facts",
     "Reference": "model",
+    "Regime": "regimes",
+    "regime": "regimes",
+    "REGIMES": "regimes",
     "ResourceFact": "facts",
+    "retention_days": "regimes",
     "Rule": "model",
     "rule_set_version": "registry",
     "RulePackageError": "errors",
@@ -107,6 +125,7 @@ _HOMES = {
     "Unknown": "facts",
     "UnknownControl": "errors",
     "UnknownJurisdiction": "errors",
+    "UnknownRegime": "errors",
 }
 
 

@@ -13,7 +13,7 @@ from falaj_policies.dispositions import DISPOSITIONS, Handling
 from falaj_policies.errors import UnknownControl
 from falaj_policies.model import Control, Reference, Rule, Stage
 
-__all__ = ["CONTROLS", "FRAMEWORKS", "control", "handling_of"]
+__all__ = ["CONTROLS", "FRAMEWORKS", "control", "handling_of", "reference"]
 
 FRAMEWORKS: Final[Mapping[str, str]] = {
     "I": "ISO/IEC 27001:2022 Annex A",
@@ -92,7 +92,8 @@ BCP-01 | Restore tested, second site in the country | X | I8.13 I8.14 I5.30 G32(
 """
 
 
-def _reference(text: str) -> Reference:
+def reference(text: str) -> Reference:
+    """`I5.31` as a reference; `?` at its end, or a framework known from memory only, makes it unverified."""
     verified = not text.endswith("?") and not text.startswith(_FROM_MEMORY)
     text = text.rstrip("?")
     short = text[:2] if text[:2] in FRAMEWORKS else text[:1]
@@ -108,7 +109,7 @@ def _parse() -> dict[str, Control]:
             title=title,
             area=_AREAS[name.split("-")[0]],
             stages=tuple(_STAGES[letter] for letter in stages),
-            references=tuple(_reference(text) for text in references.split()),
+            references=tuple(reference(text) for text in references.split()),
         )
     return controls
 

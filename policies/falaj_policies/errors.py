@@ -3,12 +3,13 @@
 PoliciesError
 ├── RulePackageError     an installed rule package cannot be used
 ├── UnknownControl       no rule or control of that id
-└── UnknownJurisdiction  a jurisdiction that the data does not name
+├── UnknownJurisdiction  a jurisdiction that the data does not name
+└── UnknownRegime        a regime that the data does not name
 """
 
 from __future__ import annotations
 
-__all__ = ["PoliciesError", "RulePackageError", "UnknownControl", "UnknownJurisdiction"]
+__all__ = ["PoliciesError", "RulePackageError", "UnknownControl", "UnknownJurisdiction", "UnknownRegime"]
 
 
 class PoliciesError(Exception):
@@ -26,4 +27,8 @@ class UnknownControl(PoliciesError):
 
 
 class UnknownJurisdiction(PoliciesError):
+    pass
+
+
+class UnknownRegime(PoliciesError):
     pass

@@ -22,11 +22,13 @@ class _Removed:
 
 REMOVED: Final = _Removed()
 
-# Where the good resources of each package are: inside the UAE.
+_AWS: Final = ("aws", "me-central-1")
+_AZURE: Final = ("azure", "uaenorth")
+# Where the good resources of each package are: inside the UAE, with a second site there.
 HERE: Final[Mapping[str, Place]] = {
-    "aws": Place(cloud="aws", region="me-central-1", jurisdiction="uae", regime="pdpl"),
-    "azure-native": Place(cloud="azure", region="uaenorth", jurisdiction="uae", regime="pdpl"),
-    "kubernetes": Place(cloud="on-premises", region="local", jurisdiction="uae", regime="pdpl"),
+    "aws": Place(cloud=_AWS[0], region=_AWS[1], jurisdiction="uae", regime="pdpl", standby=_AZURE),
+    "azure-native": Place(cloud=_AZURE[0], region=_AZURE[1], jurisdiction="uae", regime="pdpl", standby=_AWS),
+    "kubernetes": Place(cloud="on-premises", region="local", jurisdiction="uae", regime="pdpl", standby=_AZURE),
 }
 _ELSEWHERE: Final = HERE["kubernetes"]
 # Pulumi type token and inputs, by kind.
@@ -41,7 +43,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def good(
-    kind: str, *, tenant: str | None = None, place: Place | None = None, name: str = "r", **inputs: Any
+    kind: str, /, *, tenant: str | None = None, place: Place | None = None, name: str = "r", **inputs: Any
 ) -> ResourceFact:
     """A resource of `kind` (`aws:s3:Bucket`) that no rule objects to; `inputs` replace or add top-level inputs.
 
@@ -60,7 +62,7 @@ def good(
     )
 
 
-def broken(kind: str, path: str, value: Any = REMOVED, **options: Any) -> ResourceFact:
+def broken(kind: str, path: str, value: Any = REMOVED, /, **options: Any) -> ResourceFact:
     """`good(kind, **options)` with the input at `path` set to `value`, or removed."""
     return change(good(kind, **options), path, value)
 
@@ -88,7 +90,7 @@ def _step(part: str) -> str | int:
 
 
 def stack(*resources: ResourceFact, place: Place | None = None, **fields: Any) -> StackFact:
-    """A stack of these resources, by default in the UAE; `fields` are StackFact's own."""
+    """A stack of these resources, by default in the UAE with its state there; `fields` are StackFact's own."""
     here = place or (HERE.get(resources[0].type.split(":", 1)[0], _ELSEWHERE) if resources else _ELSEWHERE)
     said = {
         "stack": "dev",
@@ -99,6 +101,7 @@ def stack(*resources: ResourceFact, place: Place | None = None, **fields: Any) -
         "regime": here.regime,
         "transfer_basis": here.transfer_basis,
         "standby": here.standby,
+        "backend": "s3://acme-state?region=me-central-1" if here.cloud != "on-premises" else "file://~",
         "resources": resources,
     }
     return StackFact(**{**said, **fields})

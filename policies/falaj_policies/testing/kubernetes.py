@@ -24,6 +24,28 @@ GOOD: Final[Mapping[str, Mapping[str, Any]]] = {
             "containers": [{"name": "c", "image": IMAGE, "securityContext": SECURITY}],
         },
     },
+    "kubernetes:core/v1:Service": {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": {"type": "ClusterIP", "ports": [{"port": 443}]},
+    },
+    "kubernetes:networking.k8s.io/v1:NetworkPolicy": {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}], "ports": [{"port": 5432, "protocol": "TCP"}]}],
+        },
+    },
+    "kubernetes:networking.k8s.io/v1:Ingress": {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": {"tls": [{"hosts": ["acme.example"], "secretName": "acme"}], "rules": [{"host": "acme.example"}]},
+    },
     "kubernetes:rbac.authorization.k8s.io/v1:Role": {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",

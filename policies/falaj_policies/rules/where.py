@@ -1,0 +1,162 @@
+"""The places that a resource's inputs name, and which control answers for each.
+
+RES-03 answers for what is replicated, RES-02 for copies, backups, keys and logs, RES-01 for everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from falaj_policies.errors import PoliciesError
+from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact, Unknown
+from falaj_policies.model import Objection
+from falaj_policies.regimes import REGIMES, pairs_for
+
+__all__ = ["Named", "allowed_pairs", "named_places", "outside", "region_of_text", "short_region"]
+
+# Inputs that name a region, wherever in a resource they stand.
+_REGION_KEYS: Final = frozenset(
+    {
+        "region", "regions", "regionName", "regionNames", "location", "locations", "locationName", "replicaRegion",
+        "replicaRegions", "destinationRegion", "backupRegion", "secondaryRegion", "secondaryLocation",
+        "failoverLocation", "targetRegion", "targetRegions", "kmsKeyRegion", "primaryRegion",
+        "topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region",
+    }
+)  # fmt: skip
+_NODE_LABELS: Final = frozenset({"topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"})
+_OWN: Final = frozenset({"region", "location"})
+_NOT_A_PLACE: Final = frozenset({"", "global"})
+_CONTAINERS: Final = (dict, list, tuple)
+# Kinds whose region inputs are where their copies are, though no input is called so.
+_OF_KINDS: Final[Mapping[str, str]] = {
+    "aws:efs:ReplicationConfiguration": "RES-03",
+    "aws:ecr:ReplicationConfiguration": "RES-03",
+    "aws:dynamodb:GlobalTable": "RES-03",
+    "azure-native:cosmosdb:DatabaseAccount": "RES-03",
+    "aws:rds:SnapshotCopy": "RES-02",
+    "aws:rds:ClusterSnapshotCopy": "RES-02",
+    "aws:dlm:LifecyclePolicy": "RES-02",
+}
+_COPIES: Final = ("backup", "snapshot", "copy", "copies", "destination", "targetregion", "kmskey", "logging")
+_ARN_REGION: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d)")
+_HOST_REGION: Final = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com")
+
+
+class Named(NamedTuple):
+    """A place that inputs name: where in them, the region as it is written or UNKNOWN, the control that answers."""
+
+    path: str
+    region: str | Unknown
+    control: str
+
+
+def allowed_pairs(fact: ResourceFact | StackFact) -> frozenset[tuple[str, str]] | str:
+    """The pairs that `fact` may be in, or one line that says why nobody can tell."""
+    if not fact.jurisdiction:
+        return "its stack does not say which jurisdiction it must stay in"
+    try:
+        pairs = pairs_for(fact.jurisdiction, fact.regime)
+    except PoliciesError as error:
+        return str(error)
+    if not pairs:
+        binds = ", ".join(sorted(REGIMES[fact.regime].binds_in))
+        return f"the regime {fact.regime} binds in {binds}, not in {fact.jurisdiction}"
+    return pairs
+
+
+@lru_cache(maxsize=1024)
+def short_region(cloud: str, region: str) -> str:
+    """Azure writes "UAE North" for uaenorth; a jurisdiction holds the short form."""
+    return region.replace(" ", "").lower() if cloud == "azure" else region
+
+
+def outside(resource: ResourceFact, control: str) -> Iterator[Objection]:
+    """Objections to the places named in the inputs that `control` answers for; none where it cannot be judged."""
+    named = [place for place in named_places(resource) if place.control == control]
+    if not named:
+        return
+    allowed = allowed_pairs(resource)
+    if isinstance(allowed, str):
+        return
+    for path, region, _ in named:
+        if region is UNKNOWN or resource.cloud is UNKNOWN:
+            yield Objection("the region is not known yet", path=path, undecided=True)
+            continue
+        short = short_region(str(resource.cloud), str(region))
+        if short not in _NOT_A_PLACE and (resource.cloud, short) not in allowed:
+            yield Objection(f"{resource.cloud} {region} is not in {resource.jurisdiction}", path=path)
+
+
+def named_places(resource: ResourceFact) -> list[Named]:
+    """Every region that the inputs name."""
+    start = _OF_KINDS.get(resource.kind, "RES-01")
+    found = _named(resource.inputs, start)
+    if start != "RES-01":
+        return [place if place.path not in _OWN else place._replace(control="RES-01") for place in found]
+    return found
+
+
+def _named(value: Any, control: str) -> list[Named]:
+    """As `named_places`. Paths are put together on the way back, and only where something was found."""
+    found: list[Named] = []
+    if isinstance(value, Mapping):
+        if value.get("key") in _NODE_LABELS:
+            found += [Named(f"values{at}", region, control) for at, region in _regions(value.get("values"))]
+        for key, child in value.items():
+            if key in _REGION_KEYS:
+                answers = _answers(key, control)
+                found += [Named(f"{key}{at}", region, answers) for at, region in _regions(child)]
+            elif not isinstance(child, _CONTAINERS):
+                continue
+            if isinstance(child, _CONTAINERS):
+                found += [
+                    Named(f"{key}{at if at.startswith('[') else f'.{at}'}", region, answers)
+                    for at, region, answers in _named(child, _answers(key, control))
+                ]
+    else:
+        for index, child in enumerate(value):
+            if isinstance(child, _CONTAINERS):
+                found += [
+                    Named(f"[{index}]{at if at.startswith('[') else f'.{at}'}", region, answers)
+                    for at, region, answers in _named(child, control)
+                ]
+    return found
+
+
+def _regions(value: Any) -> list[tuple[str, str | Unknown]]:
+    """The regions under a key that names some: text, a list of text, or a list of objects that have a `name`."""
+    if value is UNKNOWN or isinstance(value, str):
+        return [("", value)]
+    if isinstance(value, Mapping):
+        name = value.get("name")
+        return [(".name", name)] if name is UNKNOWN or isinstance(name, str) else []
+    if isinstance(value, list | tuple):
+        return [(f"[{index}]{at}", region) for index, item in enumerate(value) for at, region in _regions(item)]
+    return []
+
+
+@lru_cache(maxsize=8192)
+def _answers(key: object, control: str) -> str:
+    """The control that answers for what stands under `key`, inside of what `control` answers for."""
+    if control != "RES-01":
+        return control
+    word = str(key).lower()
+    if "replica" in word or "failover" in word or "secondary" in word:
+        return "RES-03"
+    if any(part in word for part in _COPIES):
+        return "RES-02"
+    return control
+
+
+def region_of_text(text: str) -> str | None:
+    """The AWS region that an ARN or a host name of AWS's says; None where it says none."""
+    if text.startswith("arn:aws"):
+        found = _ARN_REGION.match(text)
+    elif ".amazonaws.com" in text and not text.lstrip().startswith("{"):
+        found = _HOST_REGION.search(text)
+    else:
+        return None
+    return found[1] if found else None
