@@ -47,11 +47,11 @@ def comment(
     text = markdown(problems, previews)
     if shape is Shape.azure_devops:
         body = {"comments": [{"parentCommentId": 0, "content": text, "commentType": 1}], "status": 1}
-        print(json.dumps(body))
+        print(json.dumps(body, ensure_ascii=False))
     elif shape is Shape.markdown:
         print(text, end="")
     else:
-        print(json.dumps({"body": text}))
+        print(json.dumps({"body": text}, ensure_ascii=False))
     changed = [str(file) for file, read in zip(files, previews, strict=True) if read.changed]
     if expect_no_changes and changed:
         print(f"falaj: there are changes: {', '.join(changed)}", file=sys.stderr)

@@ -82,7 +82,7 @@ def _problem(item: object) -> Problem:
     verdicts = [verdict for verdict in ("waived", "undecided", "advisory") if item.get(verdict)]
     check_id = item.get("check_id") or ""
     return Problem(
-        rule=_word(item, "rule", _WORD),
+        rule=_word(item, "rule", _CHECK_ID),
         check_id=_word(item, "check_id", _CHECK_ID) if check_id else "",
         subject=_text(item, "subject"),
         where=where,
