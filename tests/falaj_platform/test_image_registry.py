@@ -17,7 +17,7 @@ from falaj_platform.errors import ImageError, RegistryError
 from falaj_platform.image import build, oci, registry
 from falaj_platform.image.credentials import find_credentials
 
-USER, PASSWORD = "robot", "not-for-output"
+USER, PASSWORD = "robot", "not-for-output"  # pragma: allowlist secret
 BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 

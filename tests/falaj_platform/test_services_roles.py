@@ -13,6 +13,7 @@ from falaj_platform.services.vault import member_policy, serving_policy, signing
 
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 ROLES = sorted(roles.ROLES)
+PLANE = {"ipBlock": {"cidr": "10.0.0.1/32"}}
 
 
 def _paths(document: str) -> list[str]:
@@ -71,7 +72,7 @@ def test_members_of_a_role() -> None:
 
 
 def test_every_flow_is_allowed_at_both_ends() -> None:
-    made = network.policies(["10.0.0.1/32"])
+    made = network.policies([PLANE], [PLANE])
     assert tuple(made) == network.NAMES
     for who, whom, port in network.INSIDE:
         assert _allows(made[whom]["ingress"], "from", who, port)
@@ -82,7 +83,7 @@ def test_every_flow_is_allowed_at_both_ends() -> None:
 
 
 def test_nothing_but_the_registry_reaches_the_database() -> None:
-    ingress = network.policies(["10.0.0.1/32"])["postgres"]["ingress"]
+    ingress = network.policies([PLANE], [PLANE])["postgres"]["ingress"]
     assert [peer for rule in ingress for peer in rule["from"]] == [
         {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "mlflow", "app.kubernetes.io/part-of": "falaj"}}}
     ]

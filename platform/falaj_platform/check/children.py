@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-__all__ = ["Child", "Outcome", "finish", "start"]
+__all__ = ["Child", "Outcome", "finish", "start", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _answer(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mappin
         try:
             answer: dict[str, Any] = {"value": function(job)}
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent says it
-            answer = {"error": _told(error)}
+            answer = {"error": told(error)}
         with os.fdopen(pipe, "wb") as out:
             out.write(json.dumps(answer, default=str).encode())
     finally:
@@ -97,7 +97,7 @@ def _answer(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mappin
         os._exit(0)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """One line; the type is said where Falaj did not raise it."""
     text = " ".join(str(error).split())
     if isinstance(getattr(type(error), "exit_code", None), int):

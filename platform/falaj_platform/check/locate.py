@@ -42,23 +42,55 @@ class Sources:
 
     leaves: tuple[Leaf, ...]
     config: Mapping[str, Any]
+    stack_file: Path
+    manifest: Path
+    root: Path
 
     @classmethod
-    def read(cls, root: Path, stack_file: Path, manifest: Path, project: str) -> Sources:
-        """A file that is not there, or is no YAML, has no leaves."""
-        found: list[Leaf] = []
+    def read(cls, root: Path, stack_file: Path, manifest: Path, project: str, region: Path | None = None) -> Sources:
+        """A file that is not there, or is no YAML, has no leaves. `region` is the stack file of a tenant's region."""
+        own: list[Leaf] = []
         config: dict[str, Any] = {}
-        for file, default in ((manifest, True), (stack_file, False)):
+        for file in (manifest, stack_file):
             node = _section(file)
-            name = _shown(file, root)
-            for key, value, leaf in leaves(node, ()):
-                full = _full(key, project, default)
-                if full:
-                    found.append(Leaf(full, value, name, leaf))
+            default = file is manifest
+            said = [
+                Leaf(full, value, _shown(file, root), line)
+                for key, value, line in leaves(node, ())
+                if (full := _full(key, project, default))
+            ]
+            said_keys = {leaf.key[0] for leaf in said}
+            own = [leaf for leaf in own if leaf.key[0] not in said_keys] + said
             config |= _values(node, project, default)
-        overridden = {leaf.key[0] for leaf in found if leaf.file != _shown(manifest, root)}
-        kept = [leaf for leaf in found if leaf.file != _shown(manifest, root) or leaf.key[0] not in overridden]
-        return cls(tuple(kept), config)
+        place = (
+            [
+                Leaf(key, value, _shown(region, root), line)
+                for key, value, line in leaves(_section(region), ())
+                if key[0] == "falaj:stack" and key[-1] in {"cloud", "region", "jurisdiction"}
+            ]
+            if region is not None
+            else []
+        )
+        return cls((*own, *place), config, stack_file, manifest, root)
+
+    def of_stack(self, path: str) -> dict[str, Any]:
+        """Where a stack says something of itself (`standby`, `backend`), or should."""
+        if path == "backend":
+            return {"file": _shown(self.manifest, self.root), "line": line_of(self.manifest, "backend") or 1}
+        keys = path.split(".") if path else []
+        if path == "encryption":
+            line = line_of(self.stack_file, "secretsprovider") or line_of(self.stack_file, "encryptionsalt")
+            keys = []
+        else:
+            line = position(self.stack_file, ["falaj:stack", *keys]) or position(self.stack_file, [f"falaj:{path}"])
+        if not self.stack_file.is_file():
+            return {"file": _shown(self.manifest, self.root), "line": 1}
+        leaf = self.find(f"falaj:stack.{path}", f"falaj:{path}")
+        return {
+            "file": _shown(self.stack_file, self.root),
+            "line": line or 1,
+            "key": leaf.shown if leaf is not None else "falaj:stack" if line and not path else "",
+        }
 
     def candidates(self, value: Any, path: str) -> list[tuple[int, bool]]:
         """The leaves that `value` at `path` of a resource may come from, each with whether that is certain.
@@ -76,6 +108,9 @@ class Sources:
         if equal:
             # Where several are the same, the one whose key has the input's name; else each must be proven.
             named = [index for index in equal if _same(self.leaves[index], last)]
+            if not path:
+                # The resource's own place: nothing in its inputs could be seen to move.
+                return [(index, index == named[0]) for index in named]
             sure = named[0] if len(named) == 1 else equal[0] if len(equal) == 1 and len(value) >= _TELLING else None
             return [(index, index == sure) for index in equal[:_CANDIDATES]]
         within = [
@@ -94,9 +129,14 @@ class Sources:
         return {"file": leaf.file, "line": leaf.line, "key": leaf.shown}
 
     def changed(self, index: int) -> dict[str, Any]:
-        """The configuration value that holds a leaf, with the leaf changed: what moves with it comes from it."""
+        """The configuration value that holds a leaf, with the leaf changed: what moves with it comes from it.
+
+        Empty for a leaf of another stack.
+        """
         leaf = self.leaves[index]
         first, *rest = leaf.key
+        if str(first) not in self.config:
+            return {}
         other = _other(leaf.value)
         if not rest:
             return {str(first): other}

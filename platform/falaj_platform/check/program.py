@@ -56,7 +56,7 @@ def judge(job: Mapping[str, Any]) -> dict[str, Any]:
     written = _Written(job, captured, facts, whole)
     return {
         "findings": [written.describe(finding) for finding in found],
-        "resources": [_wire(fact) for fact in facts],
+        "resources": [_wire(fact) | written.line(fact.urn) for fact in facts],
         "outputs": _plain(captured.outputs, UNKNOWN_TEXT),
         "cloud": _known(place.cloud),
         "region": _known(place.region),
@@ -237,8 +237,6 @@ class _Written:
         secret = fact is not None and any(
             finding.path == path or finding.path.startswith((f"{path}.", f"{path}[")) for path in fact.secret_paths
         )
-        resource = self._captured.get(finding.subject)
-        file, line = self._line(resource) if resource is not None else ("", 0)
         return {
             "rule": finding.rule,
             "subject": finding.subject,
@@ -249,20 +247,20 @@ class _Written:
             "undecided": finding.undecided,
             "advisory": finding.advisory,
             "value": None if secret else value,
-            "file": file,
-            "line": line,
+            **self.line(finding.subject),
         }
 
-    def _line(self, resource: CapturedResource) -> tuple[str, int]:
-        """The first frame of the project that is not Falaj's components', nor a library's."""
-        for uri, line in resource.stack_trace:
+    def line(self, urn: str) -> dict[str, Any]:
+        """The first frame of the project that is not Falaj's components', nor a library's, as `file` and `line`."""
+        resource = self._captured.get(urn)
+        for uri, line in resource.stack_trace if resource is not None else ():
             path = Path(unquote(urlparse(uri).path))
             if not path.is_relative_to(self._root):
                 continue
             inside = path.relative_to(self._root)
             if not (_COMPONENTS | _LIBRARIES).intersection(inside.parts):
-                return inside.as_posix(), line
-        return "", 0
+                return {"file": inside.as_posix(), "line": line}
+        return {"file": "", "line": 0}
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["CheckFinding", "CheckResult", "CheckedStack", "Source"]
@@ -87,7 +87,6 @@ class CheckResult:
     notes: tuple[str, ...] = ()
     prefix: str = ""
     files: int = 0
-    parts: dict[str, float] = field(default_factory=dict)
 
     @property
     def denied(self) -> tuple[CheckFinding, ...]:

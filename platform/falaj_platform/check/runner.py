@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from falaj_platform.check.children import Child, Outcome, finish, start
+from falaj_platform.check.children import Child, Outcome, finish, start, told
 from falaj_platform.check.imports import imported_by
 from falaj_platform.check.locate import Sources
 from falaj_platform.check.program import judge, outputs_of, value_at
@@ -33,8 +33,11 @@ def main() -> None:
     # What a program prints is not the report's, and may hold anything.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    plan = json.load(sys.stdin)
-    json.dump(run(plan), answer)
+    try:
+        report = run(json.load(sys.stdin))
+    except Exception as error:  # noqa: BLE001 - the check says why, in one line
+        report = {"error": told(error)}
+    json.dump(report, answer)
     answer.close()
 
 
@@ -85,29 +88,34 @@ def _load(plan: Mapping[str, Any]) -> None:
 
 def _locate(job: dict[str, Any], report: dict[str, Any], plan: Mapping[str, Any]) -> None:
     """Where the values of the findings come from: the stack's files, or the program's line that is there already."""
-    sources = Sources.read(Path(plan["root"]), Path(job["stack"]["file"]), Path(plan["manifest"]), plan["project"])
-    doubts: dict[int, list[dict[str, Any]]] = {}
+    sources = Sources.read(
+        Path(plan["root"]),
+        Path(job["stack"]["file"]),
+        Path(plan["manifest"]),
+        plan["project"],
+        Path(job["region_file"]) if job["region_file"] else None,
+    )
+    doubts: dict[int, list[tuple[dict[str, Any], Any]]] = {}
     for finding in report["findings"]:
         value = finding.pop("value")
+        if finding["subject"] == job["stack"]["name"]:
+            finding.update(sources.of_stack(finding["path"]))
+            continue
         candidates = sources.candidates(value, finding["path"])
         sure = next((leaf for leaf, certain in candidates if certain), None)
         if sure is not None:
             finding.update(sources.place(sure))
-        elif candidates:
-            for leaf, _certain in candidates:
-                doubts.setdefault(leaf, []).append(finding | {"was": value, "finding": finding})
+        for leaf, _certain in candidates if sure is None else ():
+            doubts.setdefault(leaf, []).append((finding, value))
     for leaf, findings in list(doubts.items())[:_PROOFS]:
-        probe = {
-            **job,
-            "changed": sources.changed(leaf),
-            "places": [(finding["subject"], finding["path"]) for finding in findings],
-        }
-        (outcome,) = finish([start(value_at, probe)], plan["limit"])
-        if outcome.error:
+        changed = sources.changed(leaf)
+        if not changed:
             continue
-        for finding, value in zip(findings, outcome.value["values"], strict=True):
-            if value is not None and value != finding["was"] and not finding["finding"].get("key"):
-                finding["finding"].update(sources.place(leaf))
+        places = [(finding["subject"], finding["path"]) for finding, _was in findings]
+        (outcome,) = finish([start(value_at, {**job, "changed": changed, "places": places})], plan["limit"])
+        for (finding, was), value in zip(findings, outcome.value.get("values", ()), strict=False):
+            if value is not None and value != was and not finding.get("key"):
+                finding.update(sources.place(leaf))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 
 from falaj_platform.services.pods import labels
 
-__all__ = ["NAMES", "policies"]
+__all__ = ["NAMES", "planes", "policies", "resolvers"]
 
 DNS_PORT = 53
 API_PORTS = (6443, 443)
@@ -30,10 +30,19 @@ OUTSIDE = {"serving": (*API_PORTS, VAULT_PORT), "audit": API_PORTS}
 NAMES = ("default-deny", "dns", *sorted({*FRONT, "postgres"}))
 
 
-def policies(control_plane: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """NetworkPolicy specs by name. `control_plane` are the CIDRs that the API server, Vault and DNS answer from."""
-    planes = [{"ipBlock": {"cidr": cidr}} for cidr in control_plane]
-    dns = {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)], "to": [*planes, _namespace("kube-system")]}
+def planes(control_plane: Sequence[str]) -> list[dict[str, Any]]:
+    """The peers that the API server, Vault and DNS are, by their CIDRs."""
+    return [{"ipBlock": {"cidr": cidr}} for cidr in control_plane]
+
+
+def resolvers(planes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The peers that answer for DNS."""
+    return [*planes, _namespace("kube-system")]
+
+
+def policies(planes: Any, resolvers: Any) -> dict[str, dict[str, Any]]:
+    """NetworkPolicy specs by name. Both are lists of peers, or outputs of those: all else is known without them."""
+    dns = {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)], "to": resolvers}
     made: dict[str, dict[str, Any]] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "dns": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [dns]},

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.output import Unknown
 from pulumi_kubernetes.core.v1 import LimitRange, Namespace, ResourceQuota, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import Role, RoleBinding
@@ -76,10 +75,8 @@ class Tenant(pulumi.ComponentResource):
             },
             opts=child,
         )
-        # Addresses that are not known yet leave the rest of the policies known.
-        specs = pulumi.Output.from_input(args.control_plane).apply(
-            lambda known: known if isinstance(known, Unknown) else network.policies(known), run_with_unknowns=True
-        )
+        planes = pulumi.Output.from_input(args.control_plane).apply(network.planes)
+        specs = network.policies(planes, planes.apply(network.resolvers))
         for policy in network.NAMES:
             NetworkPolicy(policy, metadata=self._metadata(policy), spec=specs[policy], opts=child)
         for member in sorted(args.members):
