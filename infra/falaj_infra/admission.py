@@ -1,11 +1,13 @@
 """What the API server itself refuses in tenants' namespaces, whoever asks: ValidatingAdmissionPolicies, failing closed.
 
-They hold where a program's own gate does not reach: a `kubectl apply`, a controller, a tenant's own pods. What the
-`restricted` Pod Security Standard already refuses is not repeated.
+They hold where a program's own gate does not reach: a `kubectl apply`, a controller, a tenant's own pods. Each rule of
+`falaj_policies` that declares its CEL is applied as it is written there. What the `restricted` Pod Security Standard
+already refuses is not repeated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +15,17 @@ import pulumi
 from pulumi_kubernetes.admissionregistration.v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 
 from falaj_policies import RULES
+from falaj_policies import Admission as Declared
+from falaj_policies.rules.namespaces import TENANT_LABEL
 
 __all__ = ["TENANT_LABEL", "Admission", "AdmissionArgs", "policies"]
 
-# The label that makes a namespace a tenant's: its value is the tenant's id.
-TENANT_LABEL = "falaj.io/tenant"
-PSS_LABEL = "pod-security.kubernetes.io/enforce"
-
+PODS = ("pods", "pods/ephemeralcontainers")
 # A container type has no common CEL type with the others, so images are joined rather than containers.
 ALL_IMAGES = (
-    "object.spec.containers.map(c, c.image)"
+    "(object.spec.containers.map(c, c.image)"
     " + (has(object.spec.initContainers) ? object.spec.initContainers.map(c, c.image) : [])"
-    " + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers.map(c, c.image) : [])"
+    " + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers.map(c, c.image) : []))"
 )
 
 
@@ -60,83 +61,52 @@ class Admission(pulumi.ComponentResource):
 
 
 def policies(image: str) -> dict[str, dict[str, Any]]:
-    """The specs by name, for the repository that `image` is of."""
-    repository = image.partition("@")[0]
-    return {
-        "falaj-tenant-pods": _policy(
-            resources=["pods", "pods/ephemeralcontainers"],
-            variables={"images": ALL_IMAGES},
-            validations={
-                **rules_of_pods(),
-                f"SUP-04: images of a tenant come from {repository}": (
-                    f"variables.images.all(i, i.startsWith('{repository}@'))"
-                ),
-                "IAM-02: a tenant's pod sets automountServiceAccountToken: false and asks for the tokens it needs": (
-                    "has(object.spec.automountServiceAccountToken) && !object.spec.automountServiceAccountToken"
-                ),
-            },
-        ),
-        "falaj-tenant-secrets": _policy(
-            resources=["secrets"],
-            validations={
-                "IAM-02: no long-lived service account tokens in a tenant's namespace": (
-                    "!has(object.type) || object.type != 'kubernetes.io/service-account-token'"
-                )
-            },
-        ),
-        "falaj-tenant-services": _policy(
-            resources=["services"],
-            validations={
-                "RES-04: a tenant's Service is of type ClusterIP, with no external addresses": (
-                    "(!has(object.spec.type) || object.spec.type == 'ClusterIP')"
-                    " && (!has(object.spec.externalIPs) || object.spec.externalIPs.size() == 0)"
-                )
-            },
-        ),
-        "falaj-tenant-namespaces": _policy(
-            resources=["namespaces"],
-            # Looked at before and after the change, so that taking the label off is judged too.
-            selector="objectSelector",
-            validations={
-                "TEN-03: a tenant's namespace keeps its label and enforces the restricted Pod Security Standard": (
-                    f"has(object.metadata.labels) && '{TENANT_LABEL}' in object.metadata.labels"
-                    f" && '{PSS_LABEL}' in object.metadata.labels"
-                    f" && object.metadata.labels['{PSS_LABEL}'] == 'restricted'"
-                    " && (oldObject == null || !has(oldObject.metadata.labels)"
-                    f" || !('{TENANT_LABEL}' in oldObject.metadata.labels)"
-                    f" || oldObject.metadata.labels['{TENANT_LABEL}'] == object.metadata.labels['{TENANT_LABEL}'])"
-                )
-            },
-        ),
-    }
+    """The specs by name: one for each set of resources that rules declare CEL for, and for the images of tenants the
+    repository that `image` is of."""
+    declared = [(rule.id, admission) for rule in RULES for admission in rule.admission]
+    declared.append(("SUP-04", _of_repository(image.partition("@")[0])))
+    together: dict[tuple[object, ...], list[tuple[str, Declared]]] = {}
+    for rule, one in declared:
+        key = (one.group, one.version, one.resources, one.namespaces)
+        together.setdefault(key, []).append((rule, one))
+    made: dict[str, dict[str, Any]] = {}
+    for entries in together.values():
+        resources = [resource.replace("/", "-") for resource in entries[0][1].resources]
+        name = f"falaj-tenant-{resources[0]}"
+        made[name if name not in made else "-".join([name, *resources[1:], str(len(made))])] = _policy(entries)
+    return made
 
 
-def rules_of_pods() -> dict[str, str]:
-    """The rules that are also written as CEL over pods, as messages and expressions."""
-    return {
-        f"{rule.id}: {admission.message}": admission.expression
-        for rule in RULES
-        for admission in rule.admission
-        if "pods" in admission.resources
-    }
+def _of_repository(repository: str) -> Declared:
+    """What only the deployment knows: where the images of its tenants come from."""
+    return Declared(
+        resources=PODS,
+        expression=f"{ALL_IMAGES}.all(i, i.startsWith('{repository}@'))",
+        message=f"images of a tenant come from {repository}",
+    )
 
 
-def _policy(
-    *,
-    resources: list[str],
-    validations: dict[str, str],
-    variables: dict[str, str] | None = None,
-    selector: str = "namespaceSelector",
-) -> dict[str, Any]:
-    """A policy's spec over core resources that are created or updated; `validations` maps messages to expressions."""
+def _policy(entries: Iterable[tuple[str, Declared]]) -> dict[str, Any]:
+    """A policy over objects that are created or updated. All entries are for the same resources."""
+    listed = list(entries)
+    first = listed[0][1]
+    # A namespace is looked at by its own label, before and after the change: taking the label off is judged too.
+    selector = "objectSelector" if first.namespaces else "namespaceSelector"
     return {
         "failurePolicy": "Fail",
         "matchConstraints": {
             "resourceRules": [
-                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": resources}
+                {
+                    "apiGroups": [first.group],
+                    "apiVersions": [first.version],
+                    "operations": ["CREATE", "UPDATE"],
+                    "resources": list(first.resources),
+                }
             ],
             selector: {"matchExpressions": [{"key": TENANT_LABEL, "operator": "Exists"}]},
         },
-        **({"variables": [{"name": k, "expression": v} for k, v in variables.items()]} if variables else {}),
-        "validations": [{"expression": check, "message": message} for message, check in validations.items()],
+        "validations": [
+            {"expression": admission.expression, "message": f"{rule}: {admission.message}"}
+            for rule, admission in listed
+        ],
     }

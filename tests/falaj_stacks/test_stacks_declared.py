@@ -32,7 +32,7 @@ def _pods(declared: Declared) -> dict[str, dict[str, Any]]:
 
 def test_the_region_declares_what_it_promises(region: Declared) -> None:
     kinds = Counter(item.type.rsplit(":", 1)[-1] for item in region)
-    assert kinds["ValidatingAdmissionPolicy"] == kinds["ValidatingAdmissionPolicyBinding"] == 4
+    assert kinds["ValidatingAdmissionPolicy"] == kinds["ValidatingAdmissionPolicyBinding"] == 6
     assert _of(region, "StorageClass")["falaj-local"]["provisioner"] == "falaj.io/local"
     slices = _of(region, "EndpointSlice")["openbao"]
     assert slices["endpoints"][0]["addresses"] == ["10.90.0.1"]

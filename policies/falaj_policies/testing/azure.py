@@ -223,7 +223,20 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
 }
 # What is part of another resource says no location of its own; the provider then has none either.
-_OF_ANOTHER: Final = frozenset({"SecurityRule", "Key", "DiagnosticSetting", "BlobServiceProperties", "Configuration", "BlobContainer", "AgentPool", "FirewallRule", "RoleAssignment", "RoleDefinition"})
+_OF_ANOTHER: Final = frozenset(
+    {
+        "SecurityRule",
+        "Key",
+        "DiagnosticSetting",
+        "BlobServiceProperties",
+        "Configuration",
+        "BlobContainer",
+        "AgentPool",
+        "FirewallRule",
+        "RoleAssignment",
+        "RoleDefinition",
+    }
+)
 GOOD: Final[Mapping[str, Mapping[str, Any]]] = {
     token: inputs if token.rpartition(":")[2] in _OF_ANOTHER else {"location": _HERE, **inputs}
     for token, inputs in _RESOURCES.items()

@@ -14,14 +14,77 @@ SECURITY: Final[Mapping[str, Any]] = {
     "capabilities": {"drop": ["ALL"]},
 }
 
+POD: Final[Mapping[str, Any]] = {
+    "automountServiceAccountToken": False,
+    "containers": [{"name": "c", "image": IMAGE, "securityContext": SECURITY}],
+}
+_TEMPLATE: Final[Mapping[str, Any]] = {"metadata": {"labels": {"app": "acme"}}, "spec": POD}
+_RBAC: Final = "rbac.authorization.k8s.io"
+
 GOOD: Final[Mapping[str, Mapping[str, Any]]] = {
     "kubernetes:core/v1:Pod": {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": POD,
+    },
+    "kubernetes:apps/v1:Deployment": {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": {"selector": {"matchLabels": {"app": "acme"}}, "template": _TEMPLATE},
+    },
+    "kubernetes:batch/v1:CronJob": {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
         "spec": {
-            "automountServiceAccountToken": False,
-            "containers": [{"name": "c", "image": IMAGE, "securityContext": SECURITY}],
+            "schedule": "0 2 * * *",
+            "jobTemplate": {"spec": {"template": {"spec": {**POD, "restartPolicy": "Never"}}}},
+        },
+    },
+    "kubernetes:core/v1:Namespace": {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": "tenant-acme",
+            "labels": {"falaj.io/tenant": "acme", "pod-security.kubernetes.io/enforce": "restricted"},
+        },
+    },
+    "kubernetes:core/v1:ResourceQuota": {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": {"hard": {"requests.cpu": "2", "requests.memory": "8Gi", "requests.nvidia.com/gpu": "0"}},
+    },
+    "kubernetes:core/v1:Secret": {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "type": "Opaque",
+    },
+    f"kubernetes:{_RBAC}/v1:RoleBinding": {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": "r"},
+        "subjects": [{"kind": "ServiceAccount", "name": "serving", "namespace": "tenant-acme"}],
+    },
+    f"kubernetes:{_RBAC}/v1:ClusterRoleBinding": {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "r"},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "falaj-token-reviewer"},
+        "subjects": [{"kind": "ServiceAccount", "name": "audit", "namespace": "tenant-acme"}],
+    },
+    "kubernetes:ray.io/v1:RayCluster": {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayCluster",
+        "metadata": {"name": "r", "namespace": "tenant-acme"},
+        "spec": {
+            "rayVersion": "2.60.0",
+            "authOptions": {"mode": "token"},
+            "headGroupSpec": {"rayStartParams": {}, "template": {"spec": POD}},
         },
     },
     "kubernetes:core/v1:Service": {

@@ -1,0 +1,106 @@
+"""TEN-03: a tenant's namespace enforces the restricted Pod Security Standard, and its pods keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from falaj_policies.facts import UNKNOWN, ResourceFact
+from falaj_policies.model import Admission, Objection, Severity
+from falaj_policies.rules.declare import rule
+from falaj_policies.rules.namespaces import TENANT_LABEL
+from falaj_policies.rules.reading import POD_KINDS, containers, get, items, objection, pod_spec
+
+__all__ = ["RULES"]
+
+_VOLUMES: Final = frozenset(
+    {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+)
+_PSS_LABEL: Final = "pod-security.kubernetes.io/enforce"
+# What the API server says itself of a pod (the standard's own admission) is not written again as CEL; that the
+# namespace turns it on, and goes on being a tenant's, is.
+_STAYS_RESTRICTED: Final = (
+    f"has(object.metadata.labels) && '{TENANT_LABEL}' in object.metadata.labels"
+    f" && '{_PSS_LABEL}' in object.metadata.labels"
+    f" && object.metadata.labels['{_PSS_LABEL}'] == 'restricted'"
+    " && (oldObject == null || !has(oldObject.metadata.labels)"
+    f" || !('{TENANT_LABEL}' in oldObject.metadata.labels)"
+    f" || oldObject.metadata.labels['{TENANT_LABEL}'] == object.metadata.labels['{TENANT_LABEL}'])"
+)
+
+
+def restricted_pods(resource: ResourceFact) -> Iterator[Objection]:
+    """A tenant's namespace enforces the restricted standard, and a tenant's pods keep it."""
+    if resource.tenant is None:
+        return
+    if resource.kind == "kubernetes:core:Namespace":
+        level = get(resource.inputs, "metadata", "labels", _PSS_LABEL)
+        if level is UNKNOWN:
+            yield Objection("the Pod Security Standard is not known yet", path="metadata.labels", undecided=True)
+        elif level != "restricted":
+            yield Objection(f"the namespace enforces {level or 'no Pod Security Standard'}", path="metadata.labels")
+        return
+    path, spec = pod_spec(resource)
+    if spec is None or spec is UNKNOWN:
+        if spec is UNKNOWN:
+            yield Objection("its pods are not known yet", path=path, undecided=True)
+        return
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if get(spec, key) not in (None, False):
+            yield objection(get(spec, key), "shares the host's namespaces", f"{path}.{key}")
+    for at, volume in items(spec, "volumes", path):
+        if volume is UNKNOWN:
+            yield Objection("the volume is not known yet", path=at, undecided=True)
+        kinds = set(volume) - {"name"} if isinstance(volume, Mapping) else set()
+        if not kinds <= _VOLUMES:
+            yield Objection(f"mounts a volume of type {', '.join(sorted(kinds - _VOLUMES))}", path=at)
+    for at, container in containers(spec, path):
+        yield from _restricted_container(spec, container, at)
+
+
+def _restricted_container(spec: object, container: object, at: str) -> Iterator[Objection]:
+    def effective(*keys: str) -> Any:
+        own = get(container, "securityContext", *keys)
+        return own if own is not None else get(spec, "securityContext", *keys)
+
+    where = f"{at}.securityContext"
+    if (value := get(container, "securityContext", "privileged")) not in (None, False):
+        yield objection(value, "is privileged", f"{where}.privileged")
+    if (value := get(container, "securityContext", "allowPrivilegeEscalation")) is not False:
+        yield objection(value, "may gain privileges", f"{where}.allowPrivilegeEscalation")
+    if (value := effective("runAsNonRoot")) is not True:
+        yield objection(value, "may run as root", f"{where}.runAsNonRoot")
+    if (value := effective("runAsUser")) == 0 or value is UNKNOWN:
+        yield objection(value, "runs as root", f"{where}.runAsUser")
+    if (value := effective("seccompProfile", "type")) not in ("RuntimeDefault", "Localhost"):
+        yield objection(value, "has no seccomp profile", f"{where}.seccompProfile")
+    capabilities = get(container, "securityContext", "capabilities")
+    drop = [value for _, value in items(capabilities, "drop", where)]
+    if "ALL" not in drop:
+        yield objection(UNKNOWN if UNKNOWN in drop else drop, "keeps capabilities", f"{where}.capabilities.drop")
+    for _, value in items(capabilities, "add", where):
+        if value != "NET_BIND_SERVICE":
+            yield objection(value, "adds capabilities", f"{where}.capabilities.add")
+    for place, port in items(container, "ports", at):
+        if (value := get(port, "hostPort")) not in (None, 0):
+            yield objection(value, "takes a port of the host", f"{place}.hostPort")
+
+
+RULES = (
+    rule(
+        "TEN-03",
+        rationale="A container that can become root on the node reaches every tenant on it.",
+        severity=Severity.CRITICAL,
+        remedy="keep the restricted Pod Security Standard",
+        check=restricted_pods,
+        kinds=POD_KINDS | {"kubernetes:core:Namespace"},
+        admission=(
+            Admission(
+                ("namespaces",),
+                _STAYS_RESTRICTED,
+                "a tenant's namespace keeps its label and enforces the restricted Pod Security Standard",
+                namespaces=True,
+            ),
+        ),
+    ),
+)

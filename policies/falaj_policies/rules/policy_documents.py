@@ -1,0 +1,151 @@
+"""AWS policy documents, as JSON text or as an object: what their statements allow, and whom.
+
+A document that cannot be read is objected to: nobody can say what it allows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from falaj_policies.facts import UNKNOWN
+from falaj_policies.model import Objection
+from falaj_policies.rules.requiring import undecided
+
+__all__ = ["Judge", "narrow_rights", "not_for_anyone", "statements", "trusted_callers"]
+
+Judge = Callable[[Mapping[str, Any], str], Iterator[Objection]]
+
+# Names of what may be read, cut off: a new one of these changes nothing.
+_READS: Final = re.compile(r"[a-z0-9-]+:(describe|get|list|batchget|head)[a-z0-9]*\*", re.IGNORECASE)
+# Everything of a service, or of an account: an ARN whose last part is nothing but wildcards.
+_EVERYTHING: Final = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*:)?[*?/]*\*[*?/]*")
+# Actions that AWS lets nobody narrow to a resource (its service authorization reference).
+_WITHOUT_RESOURCE: Final = re.compile(
+    r"(ec2|autoscaling|elasticloadbalancing|cloudwatch|ce|pricing|tag|health):(describe|get|list)\w*\*?"
+    r"|ecr:getauthorizationtoken|sts:getcalleridentity|sts:getservicebearertoken|cloudwatch:putmetricdata"
+    r"|xray:(puttracesegments|puttelemetryrecords|getsampling\w+)|s3:listallmybuckets|eks:listclusters"
+    r"|kms:list(keys|aliases)|logs:describeloggroups|ssm:describeparameters|iam:list(roles|users|policies|accountaliases)"
+    r"|ssmmessages:\w+|ec2messages:\w+|secretsmanager:(listsecrets|getrandompassword)|ecr-public:getauthorizationtoken",
+    re.IGNORECASE,
+)
+# Comparisons that are false where the key is missing.
+_OPERATORS: Final = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
+_CALLERS: Final = frozenset(
+    {
+        "aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths", "aws:sourceowner",
+        "aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:sourcevpc",
+        "aws:sourcevpce", "aws:userid", "kms:calleraccount", "s3:dataaccesspointaccount",
+    }
+)  # fmt: skip
+_SCOPES: Final = re.compile(r"aws:resource(account|orgid)|[a-z0-9-]+:(resource|request)tag/.+")
+
+
+def statements(document: Any, path: str, judge: Judge) -> Iterator[Objection]:
+    """`judge` over every statement that allows; nothing where there is no document."""
+    if document is None:
+        return
+    if document is UNKNOWN:
+        yield undecided(path)
+        return
+    found = _parsed(document) if isinstance(document, str) else document
+    listed = found.get("Statement") if isinstance(found, Mapping) else None
+    if listed is UNKNOWN:
+        yield undecided(path)
+    elif isinstance(listed, Mapping | list | tuple):
+        for index, statement in enumerate([listed] if isinstance(listed, Mapping) else listed):
+            at = f"{path}.Statement[{index}]"
+            effect = statement.get("Effect") if isinstance(statement, Mapping) else statement
+            if effect is UNKNOWN:
+                yield undecided(at)
+            elif not isinstance(statement, Mapping):
+                yield Objection("holds a statement that is not an object", path=at)
+            elif effect != "Deny":
+                yield from judge(statement, at)
+    else:
+        yield Objection("is not a policy document in JSON", path=path)
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def narrow_rights(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
+    """Actions and resources are named. A wildcard may end the name of what is read, and stand for the resource where
+    AWS knows none or a condition names an account or a tag."""
+    for key in ("NotAction", "NotResource"):
+        if key in statement:
+            yield Objection(f"allows everything but what {key} names", path=f"{at}.{key}")
+    actions = _texts(statement.get("Action"))
+    for action in actions:
+        if action is UNKNOWN:
+            yield undecided(f"{at}.Action")
+        elif _is_wild(action) and not _READS.fullmatch(action):
+            yield Objection(f"allows the actions {action}", path=f"{at}.Action")
+    named = [action for action in actions if action is not UNKNOWN]
+    narrowed = _narrowed(statement.get("Condition"), lambda key: _SCOPES.fullmatch(key) is not None)
+    if narrowed or (actions and len(named) == len(actions) and all(map(_WITHOUT_RESOURCE.fullmatch, named))):
+        return
+    for resource in _texts(statement.get("Resource")):
+        if resource is UNKNOWN:
+            yield undecided(f"{at}.Resource")
+        elif _EVERYTHING.fullmatch(resource):
+            yield Objection(f"allows them on every resource ({resource})", path=f"{at}.Resource")
+
+
+def not_for_anyone(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
+    """Whoever is allowed is named, or narrowed by a condition on the caller."""
+    if "NotPrincipal" in statement:
+        yield Objection("allows everybody but whom NotPrincipal names", path=f"{at}.NotPrincipal")
+    principal = statement.get("Principal")
+    accounts = _texts(principal.get("AWS") if isinstance(principal, Mapping) else principal)
+    if _narrowed(statement.get("Condition"), _CALLERS.__contains__):
+        return
+    if "*" in [account for account in accounts if account is not UNKNOWN]:
+        yield Objection("allows anyone", path=f"{at}.Principal")
+    elif any(account is UNKNOWN for account in accounts):
+        yield undecided(f"{at}.Principal")
+
+
+def trusted_callers(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
+    """Who may take on a role: as `not_for_anyone`, and of a web identity provider's users only those who are named."""
+    yield from not_for_anyone(statement, at)
+    actions = [action.lower() for action in _texts(statement.get("Action")) if action is not UNKNOWN]
+    if "sts:assumerolewithwebidentity" in actions:
+        condition = statement.get("Condition")
+        if condition is UNKNOWN:
+            yield undecided(f"{at}.Condition")
+        elif not _narrowed(condition, lambda key: key.endswith((":sub", ":amr"))):
+            yield Objection("trusts every identity of its provider: no condition names a subject", path=at)
+
+
+def _narrowed(condition: Any, is_narrow: Callable[[str], bool]) -> bool:
+    """Whether a condition compares one of these keys with something that is not a mere wildcard."""
+    if not isinstance(condition, Mapping):
+        return False
+    for operator, comparisons in condition.items():
+        if str(operator).lower() not in _OPERATORS or not isinstance(comparisons, Mapping):
+            continue
+        for key, values in comparisons.items():
+            texts = _texts(values)
+            if is_narrow(str(key).lower()) and texts and all(v is UNKNOWN or v.strip("*?") for v in texts):
+                return True
+    return False
+
+
+def _texts(value: Any) -> list[Any]:
+    """Text, or a list of it, as a list; UNKNOWN stays in it."""
+    if value is UNKNOWN or isinstance(value, str):
+        return [value]
+    return [v for v in value if v is UNKNOWN or isinstance(v, str)] if isinstance(value, list | tuple) else []
+
+
+def _is_wild(text: str) -> bool:
+    return "*" in text or "?" in text

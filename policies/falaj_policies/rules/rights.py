@@ -1,0 +1,156 @@
+"""IAM-03: rights are named, one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from falaj_policies.facts import UNKNOWN, ResourceFact
+from falaj_policies.model import Admission, Check, Objection, Severity
+from falaj_policies.rules.declare import rule
+from falaj_policies.rules.policy_documents import narrow_rights, statements, trusted_callers
+from falaj_policies.rules.reading import get, items
+from falaj_policies.rules.requiring import undecided
+
+__all__ = ["RULES"]
+
+# Verbs by which a right gives itself more: to make stronger roles, bind them, or act as another.
+_ESCALATING: Final = frozenset({"escalate", "bind", "impersonate"})
+_ALL_ROLES: Final = frozenset({"cluster-admin", "system:masters"})
+_EVERYBODY: Final = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters"})
+_AWS_MANAGED: Final = re.compile(
+    r"arn:aws[a-z-]*:iam::aws:policy/(.*/)?(AdministratorAccess\S*|PowerUserAccess|IAMFullAccess|\w*FullAccess)"
+)
+# Owner, Contributor, User Access Administrator, Role Based Access Control Administrator: the same everywhere in Azure.
+_AZURE_ADMINISTRATORS: Final = (
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+    "b24988ac-6180-42a0-ab88-20f7382dd24c",
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+    "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
+)
+_WIDE_SCOPE: Final = re.compile(
+    r"/?(subscriptions/[^/]+|providers/microsoft\.management/managementgroups/[^/]+)?/?", re.IGNORECASE
+)
+
+
+def no_wildcards(resource: ResourceFact) -> Iterator[Objection]:
+    """No Role grants everything of a kind, or the right to grant itself more."""
+    for at, right in items(resource.inputs, "rules", ""):
+        if right is UNKNOWN:
+            yield undecided(at)
+        for key in ("apiGroups", "resources", "verbs", "nonResourceURLs"):
+            values = [value for _, value in items(right, key, "")]
+            texts = [value for value in values if isinstance(value, str)]
+            if any("*" in text for text in texts):
+                yield Objection("a wildcard in a role", path=f"{at}.{key}")
+            elif key == "verbs" and (more := _ESCALATING.intersection(texts)):
+                yield Objection(f"the verb {min(more)} lets the role grant itself more", path=f"{at}.{key}")
+            elif any(value is UNKNOWN for value in values):
+                yield undecided(f"{at}.{key}")
+
+
+def no_administrators(resource: ResourceFact) -> Iterator[Objection]:
+    """No binding makes anybody the cluster's administrator, or gives something to everybody."""
+    role = get(resource.inputs, "roleRef", "name")
+    if role is UNKNOWN:
+        yield undecided("roleRef.name")
+    elif isinstance(role, str) and role in _ALL_ROLES:
+        yield Objection(f"binds {role}", path="roleRef.name")
+    for at, subject in items(resource.inputs, "subjects", ""):
+        name = get(subject, "name")
+        if name is UNKNOWN and get(subject, "kind") not in ("ServiceAccount",):
+            yield undecided(f"{at}.name")
+        elif isinstance(name, str) and name in _EVERYBODY:
+            yield Objection(f"gives rights to {name}", path=f"{at}.name")
+
+
+def _policy(resource: ResourceFact) -> Iterator[Objection]:
+    yield from statements(resource.inputs.get("policy"), "policy", narrow_rights)
+
+
+def _aws_role(resource: ResourceFact) -> Iterator[Objection]:
+    yield from statements(resource.inputs.get("assumeRolePolicy"), "assumeRolePolicy", trusted_callers)
+    for at, policy in items(resource.inputs, "inlinePolicies", ""):
+        yield from statements(policy if policy is UNKNOWN else get(policy, "policy"), f"{at}.policy", narrow_rights)
+    for at, arn in items(resource.inputs, "managedPolicyArns", ""):
+        yield from _attached(arn, at)
+
+
+def _attachment(resource: ResourceFact) -> Iterator[Objection]:
+    yield from _attached(resource.inputs.get("policyArn"), "policyArn")
+
+
+def _attached(arn: Any, at: str) -> Iterator[Objection]:
+    """A policy of the customer's own is judged where it is declared, so one that is only known later is content."""
+    if isinstance(arn, str) and _AWS_MANAGED.fullmatch(arn):
+        yield Objection(f"attaches {arn.rpartition('/')[2]}", path=at)
+
+
+def _azure_assignment(resource: ResourceFact) -> Iterator[Objection]:
+    role, scope = resource.inputs.get("roleDefinitionId"), resource.inputs.get("scope")
+    if isinstance(role, str) and not role.lower().endswith(_AZURE_ADMINISTRATORS):
+        return
+    if isinstance(scope, str) and not _WIDE_SCOPE.fullmatch(scope):
+        return
+    if role is UNKNOWN or scope is UNKNOWN:
+        yield undecided("roleDefinitionId" if role is UNKNOWN else "scope")
+    else:
+        yield Objection("makes an administrator of a whole subscription", path="roleDefinitionId")
+
+
+def _azure_role(resource: ResourceFact) -> Iterator[Objection]:
+    for at, permission in items(resource.inputs, "permissions", ""):
+        if permission is UNKNOWN:
+            yield undecided(at)
+        for key in ("actions", "dataActions"):
+            for place, action in items(permission, key, at):
+                if action is UNKNOWN:
+                    yield undecided(place)
+                elif isinstance(action, str) and "*" in action and not action.lower().endswith("/read"):
+                    yield Objection(f"allows {action}", path=place)
+
+
+_CHECKS: Final[Mapping[str, Check]] = {
+    "kubernetes:rbac:Role": no_wildcards,
+    "kubernetes:rbac:ClusterRole": no_wildcards,
+    "kubernetes:rbac:RoleBinding": no_administrators,
+    "kubernetes:rbac:ClusterRoleBinding": no_administrators,
+    "aws:iam:Policy": _policy,
+    "aws:iam:RolePolicy": _policy,
+    "aws:iam:UserPolicy": _policy,
+    "aws:iam:GroupPolicy": _policy,
+    "aws:iam:Role": _aws_role,
+    "aws:iam:RolePolicyAttachment": _attachment,
+    "aws:iam:UserPolicyAttachment": _attachment,
+    "aws:iam:GroupPolicyAttachment": _attachment,
+    "aws:iam:PolicyAttachment": _attachment,
+    "azure-native:authorization:RoleAssignment": _azure_assignment,
+    "azure-native:authorization:RoleDefinition": _azure_role,
+}
+_RBAC: Final = "rbac.authorization.k8s.io"
+_NO_WILDCARDS: Final = (
+    "!has(object.rules) || object.rules.all(r,"
+    " (!has(r.apiGroups) || r.apiGroups.all(v, !v.contains('*')))"
+    " && (!has(r.resources) || r.resources.all(v, !v.contains('*')))"
+    " && (!has(r.nonResourceURLs) || r.nonResourceURLs.all(v, !v.contains('*')))"
+    " && r.verbs.all(v, !v.contains('*') && !(v in ['escalate', 'bind', 'impersonate'])))"
+)
+_NO_ADMINISTRATORS: Final = (
+    f"!(object.roleRef.name in {sorted(_ALL_ROLES)})"
+    f" && (!has(object.subjects) || object.subjects.all(s, !(s.name in {sorted(_EVERYBODY)})))"
+)
+
+RULES = (
+    rule(
+        "IAM-03",
+        rationale="A wildcard grants what did not exist when it was reviewed.",
+        severity=Severity.HIGH,
+        remedy="name the actions, the resources and the callers",
+        check=_CHECKS,
+        admission=(
+            Admission(("roles",), _NO_WILDCARDS, "a role names its groups, resources and verbs", group=_RBAC),
+            Admission(("rolebindings",), _NO_ADMINISTRATORS, "a binding makes nobody administrator", group=_RBAC),
+        ),
+    ),
+)

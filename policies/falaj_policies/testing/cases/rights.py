@@ -1,0 +1,135 @@
+"""Cases of IAM-03 and IAM-04: rights that are named, APIs that ask who is calling."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from falaj_policies.facts import ResourceFact
+from falaj_policies.testing.aws_access import allowing
+from falaj_policies.testing.build import HERE, REMOVED, broken, change, good
+from falaj_policies.testing.case import Case
+
+_POD: Final = "kubernetes:core:Pod"
+_ROLE: Final = "kubernetes:rbac:Role"
+_BINDING: Final = "kubernetes:rbac:RoleBinding"
+_FEATURES: Final = "arn:aws:s3:::acme-features/*"
+_RAY: Final = ["ray", "start", "--head", "--block"]
+_TOKEN: Final = [{"name": "RAY_AUTH_MODE", "value": "token"}]
+_SUBSCRIPTION: Final = "/subscriptions/0"
+
+# Kind, the input that is broken, its value, what that is in words.
+_WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
+    (_ROLE, "rules[0].resources[0]", "*", "a role over all resources"),
+    (_ROLE, "rules[0].apiGroups[0]", "*", "a role over all groups"),
+    (_ROLE, "rules[0].verbs[0]", "*", "a role with all verbs"),
+    (_ROLE, "rules[0].verbs[0]", "escalate", "a role that may make itself stronger"),
+    (_ROLE, "rules[0].verbs[0]", "impersonate", "a role that may be anybody"),
+    (_BINDING, "roleRef.name", "cluster-admin", "a binding to cluster-admin"),
+    (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:authenticated"}, "a binding for everybody"),
+    ("kubernetes:rbac:ClusterRoleBinding", "roleRef.name", "cluster-admin", "an administrator of the cluster"),
+    (
+        "kubernetes:rbac:ClusterRoleBinding",
+        "subjects[0]",
+        {"kind": "User", "name": "system:anonymous"},
+        "rights of the whole cluster for nobody in particular",
+    ),
+    ("aws:iam:Policy", "policy", allowing(Action="*", Resource=_FEATURES), "every action"),
+    ("aws:iam:Policy", "policy", allowing(Action=["s3:*"], Resource=_FEATURES), "every action of a service"),
+    ("aws:iam:Policy", "policy", allowing(Action=["s3:Put*"], Resource=_FEATURES), "every way of writing"),
+    ("aws:iam:Policy", "policy", allowing(Action="s3:PutObject", Resource="*"), "writing everywhere"),
+    ("aws:iam:Policy", "policy", allowing(Action="s3:GetObject", Resource="arn:aws:s3:::*"), "every bucket"),
+    ("aws:iam:Policy", "policy", allowing(NotAction="iam:*", Resource=_FEATURES), "all actions but some"),
+    ("aws:iam:Policy", "policy", allowing(Action="s3:GetObject", NotResource=_FEATURES), "all resources but some"),
+    ("aws:iam:RolePolicy", "policy", json.dumps(allowing(Action="*", Resource="*")), "a role that may do anything"),
+    ("aws:iam:RolePolicy", "policy", "not json", "a policy that nobody can read"),
+    ("aws:iam:UserPolicy", "policy", allowing(Action="*", Resource="*"), "a user who may do anything"),
+    ("aws:iam:GroupPolicy", "policy", allowing(Action="*", Resource="*"), "a group that may do anything"),
+    (
+        "aws:iam:Role",
+        "inlinePolicies[0].policy",
+        json.dumps(allowing(Action="iam:*", Resource="arn:aws:iam::111122223333:role/acme")),
+        "a role with every right over identities",
+    ),
+    (
+        "aws:iam:Role",
+        "managedPolicyArns[0]",
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+        "a role that is an administrator",
+    ),
+    (
+        "aws:iam:Role",
+        "assumeRolePolicy",
+        allowing(Action="sts:AssumeRole", Principal={"AWS": "*"}),
+        "a role that anyone may take on",
+    ),
+    ("aws:iam:Role", "assumeRolePolicy.Statement[0].Condition", REMOVED, "a role for every user of its provider"),
+    (
+        "aws:iam:RolePolicyAttachment",
+        "policyArn",
+        "arn:aws:iam::aws:policy/AmazonS3FullAccess",
+        "full access to a service, attached",
+    ),
+    ("azure-native:authorization:RoleAssignment", "scope", _SUBSCRIPTION, "a contributor of a subscription"),
+    (
+        "azure-native:authorization:RoleAssignment",
+        "scope",
+        "/providers/Microsoft.Management/managementGroups/acme",
+        "a contributor of a management group",
+    ),
+    (
+        "azure-native:authorization:RoleDefinition",
+        "permissions[0].actions[0]",
+        "*",
+        "a role with all of Azure's rights",
+    ),
+    (
+        "azure-native:authorization:RoleDefinition",
+        "permissions[0].dataActions",
+        ["Microsoft.Storage/*"],
+        "a role over all data of a service",
+    ),
+)
+_OPEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
+    ("aws:lambda:FunctionUrl", "authorizationType", "NONE", "a function that anyone may call"),
+    ("aws:apigatewayv2:Route", "authorizationType", "NONE", "a route that asks nobody"),
+    ("aws:apigatewayv2:Route", "authorizationType", REMOVED, "a route with the default authorization"),
+    ("aws:apigateway:Method", "authorization", "NONE", "a method that asks nobody"),
+    ("aws:sagemaker:NotebookInstance", "directInternetAccess", "Enabled", "a notebook on the internet"),
+    ("aws:sagemaker:NotebookInstance", "rootAccess", REMOVED, "a notebook whose users are root"),
+    ("aws:sagemaker:Domain", "appNetworkAccessType", "PublicInternetOnly", "notebooks on the internet"),
+    ("kubernetes:ray.io:RayCluster", "spec.authOptions", REMOVED, "a Ray cluster of KubeRay's without tokens"),
+)
+
+
+def _cluster_role(*verbs: str) -> ResourceFact:
+    token = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"  # noqa: S105 - a type token
+    rules = [{"apiGroups": [""], "resources": ["nodes"], "verbs": list(verbs)}]
+    urn = f"urn:pulumi:dev::acme::{token}::r"
+    return HERE["kubernetes"].resource(token, "r", {"metadata": {"name": "r"}, "rules": rules}, urn=urn)
+
+
+def _ray(env: list[Any], command: list[str] | None = None) -> ResourceFact:
+    pod = broken(_POD, "spec.containers[0].command", command or _RAY)
+    return change(pod, "spec.containers[0].env", env)
+
+
+CASES = (
+    *(Case("IAM-03", what, good(kind), broken(kind, path, value)) for kind, path, value, what in _WIDE),
+    Case("IAM-03", "a role of the whole cluster with all verbs", _cluster_role("get"), _cluster_role("*")),
+    *(Case("IAM-04", what, good(kind), broken(kind, path, value)) for kind, path, value, what in _OPEN),
+    Case("IAM-04", "Ray without a token", _ray(_TOKEN), _ray([])),
+    Case("IAM-04", "Ray with its token off", _ray(_TOKEN), _ray([{"name": "RAY_AUTH_MODE", "value": "disabled"}])),
+    Case(
+        "IAM-04",
+        "Ray started by a shell without a token",
+        _ray(_TOKEN, ["/bin/sh", "-c", "ray start --head"]),
+        _ray([], ["/bin/sh", "-c", "ray start --head"]),
+    ),
+    Case(
+        "IAM-04",
+        "a notebook server without a token",
+        broken(_POD, "spec.containers[0].args", ["jupyter", "lab"]),
+        broken(_POD, "spec.containers[0].args", ["jupyter", "lab", "--ServerApp.token=''"]),
+    ),
+)
