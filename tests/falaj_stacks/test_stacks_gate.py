@@ -31,6 +31,7 @@ HERE = Place(cloud="on-premises", region="local", jurisdiction="uae")
 DIGEST = "localhost/falaj/platform@sha256:" + "a" * 64
 
 TENANT = Place(cloud="on-premises", region="local", jurisdiction="uae", tenant="demo")
+OWN = {"name": "r", "namespace": "tenant-demo"}
 RESTRICTED = {
     "run_as_non_root": True,
     "allow_privilege_escalation": False,
@@ -266,7 +267,7 @@ def _pulumi_spelling(value: Any) -> Any:
 def test_every_spelling_is_judged(
     run_program: Run, rule: str, kind: Any, key: str, value: Any, wrapped: Any, spelling: Any
 ) -> None:
-    said = _refused(run_program, lambda: kind("r", metadata={"name": "r"}, **{key: wrapped(spelling(value))}), TENANT)
+    said = _refused(run_program, lambda: kind("r", metadata=OWN, **{key: wrapped(spelling(value))}), TENANT)
     assert rule in said
 
 
@@ -275,7 +276,7 @@ def test_every_spelling_is_judged(
 def test_what_keeps_the_rules_passes_in_every_spelling(run_program: Run, kind: Any, value: Any, spelling: Any) -> None:
     def program() -> None:
         gate.attach(TENANT)
-        kind("r", metadata={"name": "r"}, spec=spelling(value))
+        kind("r", metadata=OWN, spec=spelling(value))
 
     assert [item.name for item in run_program(program)] == ["r"]
 
@@ -358,8 +359,10 @@ def test_at_preview_an_unknown_at_depth_hides_nothing_beside_it(
     def program() -> None:
         gate.attach(TENANT)
         # What only a server could say is unknown at preview.
-        made = Namespace("n", metadata={"name": "n", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}})
-        kind("r", metadata={"name": "r"}, **{key: value(made.status["phase"])})
+        made = Namespace(
+            "n", metadata={"name": "tenant-demo", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+        )
+        kind("r", metadata=OWN, **{key: value(made.status["phase"])})
 
     with pytest.raises(Exception, match=rule):
         run_program(program, preview=True)
@@ -387,8 +390,10 @@ def test_an_unknown_at_depth_waits_at_preview_and_is_refused_at_the_end(
 ) -> None:
     def program() -> None:
         gate.attach(TENANT)
-        made = Namespace("n", metadata={"name": "n", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}})
-        kind("r", metadata={"name": "r"}, **{key: value(made.status["phase"])})
+        made = Namespace(
+            "n", metadata={"name": "tenant-demo", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+        )
+        kind("r", metadata=OWN, **{key: value(made.status["phase"])})
 
     assert {item.name for item in run_program(program, preview=True)} == {"n", "r"}
     inputs = {key: _pulumi_spelling_of_unknown(value(UNKNOWN))}
