@@ -24,7 +24,8 @@ LIMIT: Final = 60_000
 
 _CELL: Final = 300
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,39}")
-_CHECK_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+# A rule's id, or a check's: Checkov's `CKV_AWS_1`, the name of a detector of secrets.
+_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. ()/-]{0,79}")
 _URN: Final = re.compile(r"urn:pulumi:([^:]+)::")
 _HARMLESS: Final = str.maketrans({"`": "'", "|": "¦"})
 _UNCHANGED: Final = frozenset({"same", "read", "refresh"})
@@ -82,8 +83,8 @@ def _problem(item: object) -> Problem:
     verdicts = [verdict for verdict in ("waived", "undecided", "advisory") if item.get(verdict)]
     check_id = item.get("check_id") or ""
     return Problem(
-        rule=_word(item, "rule", _CHECK_ID),
-        check_id=_word(item, "check_id", _CHECK_ID) if check_id else "",
+        rule=_word(item, "rule", _ID),
+        check_id=_word(item, "check_id", _ID) if check_id else "",
         subject=_text(item, "subject"),
         where=where,
         stack=_text(item, "stack"),
