@@ -14,6 +14,7 @@ from falaj_engine.deployment import Deployment
 from falaj_engine.events import Record
 from falaj_engine.goal import Goal, default_name
 from falaj_engine.judging import Opinion, Registration
+from falaj_engine.lookups import unknown_lookups
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import full_key, load_project, load_stack_file, text_of
 from falaj_engine.provider import Live, Operation
@@ -60,6 +61,8 @@ class Capture:
 
 class _Deployment(Deployment):
     """Keeps what no state holds: the frames that made each resource."""
+
+    only_looked_at = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -128,9 +131,9 @@ def capture(
         cancelled=threading.Event(),
         judge=_Elsewhere() if judged else None,
     )
-    programs.run(
-        programs.Program(project.name, stack, project.root, project.main, texts, tuple(secret_keys)), deployment
-    )
+    program = programs.Program(project.name, stack, project.root, project.main, texts, tuple(secret_keys))
+    with unknown_lookups():
+        programs.run(program, deployment)
     states = {state.urn: state for state in snapshot.resources()}
     resources = []
     for state in states.values():

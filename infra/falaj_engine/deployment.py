@@ -36,9 +36,12 @@ from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Props
 class Deployment:
     """The decisions of one run. Methods are called from many threads.
 
+    `only_looked_at` is for captures: what asks for more than recording is not known then, instead of refused.
     The first error stops the run: steps in flight finish, nothing new starts. `judge` is asked before any step of a
     resource; what it refuses is not done. A preview goes on after a refusal, to name them all.
     """
+
+    only_looked_at = False
 
     def __init__(
         self,

@@ -76,7 +76,7 @@ class Monitor:
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         try:
-            _refuse_unsupported(request)
+            _refuse_unsupported(request, looked_at=self._deployment.only_looked_at)
             state = self._deployment.register(_goal(request, self._root))
         except EngineError as error:
             self._stop(error)
@@ -118,6 +118,8 @@ class Monitor:
             fields: Props = {"urn": state.urn, "id": state.id, "state": _answer(state)}
             to_struct(fields, getattr(response, "return"))
             return response
+        if self._deployment.only_looked_at:
+            return resource_pb2.ResourceInvokeResponse(unknown=True)
         return self._refuse(f"the function {request.tok}")
 
     def Call(self, request: Any) -> Any:  # noqa: N802
@@ -133,13 +135,19 @@ class Monitor:
         self._refuse("register_invoke_transform")
 
     def RegisterResourceHook(self, request: Any) -> Any:  # noqa: N802
-        self._refuse(f"the resource hook {request.name!r}")
+        if self._deployment.only_looked_at:
+            return empty_pb2.Empty()
+        return self._refuse(f"the resource hook {request.name!r}")
 
     def RegisterErrorHook(self, request: Any) -> Any:  # noqa: N802
-        self._refuse(f"the error hook {request.name!r}")
+        if self._deployment.only_looked_at:
+            return empty_pb2.Empty()
+        return self._refuse(f"the error hook {request.name!r}")
 
     def RegisterPackage(self, request: Any) -> Any:  # noqa: N802
-        self._refuse(f"the parameterized package {request.parameterization.name or request.name!r}")
+        if self._deployment.only_looked_at:
+            return resource_pb2.RegisterPackageResponse(ref=request.parameterization.name or request.name)
+        return self._refuse(f"the parameterized package {request.parameterization.name or request.name!r}")
 
     def SignalAndWaitForShutdown(self, _request: Any) -> Any:  # noqa: N802
         return empty_pb2.Empty()
@@ -212,7 +220,13 @@ def _goal(request: Any, root: Path) -> Goal:
     )
 
 
-def _refuse_unsupported(request: Any) -> None:
+# What changes nothing about a resource's inputs: no matter to who only looks at them.
+_NO_INPUTS = frozenset(
+    {"import_", "resource hooks", "replace_with", "replacement_trigger", "env_var_mappings", "parameterized packages"}
+)
+
+
+def _refuse_unsupported(request: Any, *, looked_at: bool) -> None:
     """Raise UnsupportedError for what this engine does not do rather than ignore it."""
     hooks = request.hooks
     asked = {
@@ -238,7 +252,7 @@ def _refuse_unsupported(request: Any) -> None:
         "parameterized packages": bool(request.packageRef),
     }
     for what, used in asked.items():
-        if used:
+        if used and not (looked_at and what in _NO_INPUTS):
             raise UnsupportedError(
                 f"{request.type} {request.name}: the embedded engine does not support {what}: "
                 "use the Pulumi CLI (--engine pulumi)"

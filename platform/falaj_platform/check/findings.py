@@ -144,7 +144,7 @@ def of_checkov(
             if same is not None:
                 merged[same] = replace(merged[same], check_id=check.check_id)
                 continue
-            title, clauses, _severity, remedy = _about(check.rule)
+            title, clauses, _severity, _remedy = _about(check.rule)
             file, line = lines[check.urn]
             finding = CheckFinding(
                 rule=check.rule,
@@ -152,7 +152,7 @@ def of_checkov(
                 severity=str(check.severity),
                 subject=check.urn,
                 message=check.name,
-                remedy=remedy or f"see Checkov's {check.check_id}",
+                remedy="do as the check's name says; Checkov's own documentation has it under its id",
                 path=check.path,
                 clauses=clauses,
                 source="checkov",

@@ -110,7 +110,7 @@ class Sources:
             named = [index for index in equal if _same(self.leaves[index], last)]
             if not path:
                 # The resource's own place: nothing in its inputs could be seen to move.
-                return [(index, index == named[0]) for index in named]
+                return [(index, True) for index in named[:1] or (equal if len(equal) == 1 else ())]
             sure = named[0] if len(named) == 1 else equal[0] if len(equal) == 1 and len(value) >= _TELLING else None
             return [(index, index == sure) for index in equal[:_CANDIDATES]]
         within = [

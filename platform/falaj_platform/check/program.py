@@ -123,9 +123,10 @@ def _fact(resource: CapturedResource, place: Any) -> ResourceFact | None:
 
 def _plain(value: Any, unknown: Any) -> Any:
     """`value` without the engine's wrappers: secrets opened, nulls dropped, what is not known as `unknown`."""
-    from falaj_engine.values import UNKNOWN, Secret
+    from falaj_engine.values import UNKNOWN, UNKNOWN_TEXT, Secret
 
-    if value is UNKNOWN:
+    # Text that was made of something unknown holds its marker.
+    if value is UNKNOWN or (isinstance(value, str) and UNKNOWN_TEXT in value):
         return unknown
     if isinstance(value, Secret):
         return _plain(value.value, unknown)
@@ -213,6 +214,10 @@ def _at(value: Any, parts: Sequence[str | int]) -> Any:
     return None
 
 
+def _about_place(finding: Finding) -> bool:
+    return finding.rule.startswith("RES-")
+
+
 class _Written:
     """Where what a finding objects to is written."""
 
@@ -231,7 +236,8 @@ class _Written:
         fact = self._facts.get(finding.subject)
         value: Any = None
         if fact is not None:
-            value = at(fact.inputs, finding.path) if finding.path else fact.region
+            # A finding about residency without a path is about where the resource itself is.
+            value = at(fact.inputs, finding.path) if finding.path else fact.region if _about_place(finding) else None
         if value is UNKNOWN or not isinstance(value, str | int | float | bool):
             value = None
         secret = fact is not None and any(

@@ -50,6 +50,8 @@ _DIGEST: Final = re.compile(
 )
 _ENVIRONMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _PATH: Final = re.compile(r"/?[a-z0-9_{}<>.*-]+(?:/[a-z0-9_{}<>.*-]+)+/?")
+# Not one with a password in it: the detector of those finds it.
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
 _SETTING: Final = re.compile(
     r"(?i)(?:en|dis)abled?|true|false|none|null|yes|no|required|optional|manual|auto(?:matic)?"
 )
@@ -195,9 +197,10 @@ def _named(value: str, line: str) -> bool:
         or _SETTING.fullmatch(value)
         or _ENVIRONMENT_NAME.fullmatch(value)
         or _PATH.fullmatch(value)
+        or _ADDRESS.match(value)
         or re.search(r"[\s()\[\]{}<>$]", value)
         or heuristic.is_indirect_reference(line)
-        or re.search(r"(?i)(?:secret|key)_?(?:name|ref|path|type|id|class|provider)\b", line)
+        or re.search(r"(?i)(?:secret|key)_?(?:name|ref|path|type|id|arn|class|provider|ur[il]|version)\b", line)
     )
 
 

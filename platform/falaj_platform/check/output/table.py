@@ -1,22 +1,23 @@
-"""The table for people: by stack, what denies first."""
+"""The table for people: by stack, what denies first, each remedy once."""
 
 from __future__ import annotations
 
 import io
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from rich.console import Console
-from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from falaj_platform.check.result import CheckedStack, CheckFinding, CheckResult
 
 __all__ = ["to_table"]
 
-_COLOUR: Final = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
+_COLOUR: Final = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "bold cyan"}
+# So many resources are shown of those that the same is said of at the same place.
+_SHOWN: Final = 3
 
 
 def to_table(result: CheckResult, *, colour: bool) -> str:
@@ -26,104 +27,89 @@ def to_table(result: CheckResult, *, colour: bool) -> str:
         file=out,
         force_terminal=colour,
         color_system="standard" if colour else None,
-        width=max(60, min(shutil.get_terminal_size((100, 24)).columns, 140)),
+        width=max(60, min(shutil.get_terminal_size((100, 24)).columns, 120)),
         highlight=False,
-        soft_wrap=False,
     )
     for stack in result.stacks:
         _stack(console, stack, [finding for finding in result.findings if finding.stack == stack.name])
     names = {stack.name for stack in result.stacks}
     rest = [finding for finding in result.findings if finding.stack not in names]
     if rest:
-        console.print(Text(f"{result.project}  the project's files", style="bold"))
+        console.print(Text(f"{result.project}", "bold") + Text("  the project's files", "dim"))
         _findings(console, rest)
     _summary(console, result)
-    return out.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def _stack(console: Console, stack: CheckedStack, findings: Sequence[CheckFinding]) -> None:
     place = " ".join(filter(None, (stack.cloud, stack.region))) or "where its resources say"
     law = " ".join(filter(None, (stack.jurisdiction or "no jurisdiction", stack.regime)))
-    head = Text(stack.name, style="bold")
-    head.append(f"  {place} in {law}, {stack.resources} resources", style="dim")
-    console.print(head)
+    console.print(Text(stack.name, "bold") + Text(f"  {place}, {law}, {_many(stack.resources, 'resource')}", "dim"))
     _findings(console, findings)
 
 
 def _findings(console: Console, findings: Sequence[CheckFinding]) -> None:
-    shown = 0
-    for finding, more in _grouped(finding for finding in findings if not (finding.undecided or finding.waived)):
-        _finding(console, finding, more)
-        shown += 1
+    standing = [finding for finding in findings if not (finding.undecided or finding.waived)]
     waiting = [finding for finding in findings if finding.undecided and not finding.waived]
-    if not shown:
-        console.print(Text("  ✓ nothing to object to" + (", as far as it is known yet" if waiting else ""), "green"))
-    for rule in sorted({finding.rule for finding in waiting}):
-        mine = [finding for finding in waiting if finding.rule == rule]
-        line = Text("  ? ", style="yellow")
-        line.append(f"{rule:<7} ", style="bold yellow")
-        line.append(f"undecided for {_resources(mine)}: {mine[0].message}; judged again at up")
-        console.print(Padding(line, (0, 0, 0, 0)))
+    groups: dict[tuple[object, ...], list[CheckFinding]] = {}
+    for finding in standing:
+        said = (finding.denies, finding.severity, finding.rule, finding.title, finding.remedy)
+        groups.setdefault(said, []).append(finding)
+    for group in groups.values():
+        _group(console, group)
+    if not standing:
+        known = ", as far as it is known yet" if waiting else ""
+        console.print(Text(f"  ✓ nothing to object to{known}", "green"))
+    rows = Table.grid(padding=(0, 1))
+    for rule, message in dict.fromkeys((finding.rule, finding.message) for finding in waiting):
+        mine = [finding for finding in waiting if (finding.rule, finding.message) == (rule, message)]
+        rows.add_row("  ?", Text(rule, "bold yellow"), Text(f"{_resources(mine)}: {message}"))
     for finding in findings:
         if finding.waived:
-            line = Text("  ~ ", style="dim")
-            line.append(f"{finding.rule:<7} {_short(finding.subject)} waived: {finding.waived}", style="dim")
-            console.print(line)
+            text = Text(f"{_short(finding.subject)}: {finding.message}; {finding.waived}", "dim")
+            rows.add_row("  ~", Text(finding.rule, "dim bold"), text)
+    if rows.row_count:
+        console.print(rows)
     console.print()
 
 
-def _grouped(findings: Iterable[CheckFinding]) -> list[tuple[CheckFinding, int]]:
-    """Findings that differ only in the resource as one, with how many more there are."""
-    groups: dict[CheckFinding, list[CheckFinding]] = {}
-    for finding in findings:
-        alike = finding if finding.path and not finding.key else replace(finding, subject="", path="")
-        groups.setdefault(alike, []).append(finding)
-    return [(group[0], len(group) - 1) for group in groups.values()]
-
-
-def _finding(console: Console, finding: CheckFinding, more: int) -> None:
-    head = Text("  ")
-    head.append(f" {finding.severity.upper()} ", style=_COLOUR.get(finding.severity, "bold red"))
-    head.append(f" {finding.rule}", style="bold")
-    head.append(f"  {finding.title}", style="bold" if finding.denies else "")
-    if finding.check_id:
-        head.append(f"  {finding.check_id}", style="dim")
-    if finding.advisory:
-        head.append("  advice", style="dim")
+def _group(console: Console, group: Sequence[CheckFinding]) -> None:
+    """One rule's findings that have one remedy."""
+    first = group[0]
+    head = Text("  ") + Text(f" {first.severity.upper()} ", _COLOUR.get(first.severity, "bold red"))
+    head += Text(f" {first.rule}", "bold") + Text(f"  {first.title}", "bold" if first.denies else "")
+    if first.advisory:
+        head += Text("  advice", "dim")
     console.print(head)
-    rows = [("what", finding.message), ("resource", _short(finding.subject) + (f" and {more} more" if more else ""))]
-    if finding.path:
-        rows.append(("input", finding.path))
-    if finding.where:
-        rows.append(("where", finding.where + (f"  {finding.key}" if finding.key else "")))
-    rows.append(("do", finding.remedy))
-    if finding.clauses:
-        rows.append(("clauses", ", ".join(finding.clauses)))
-    for name, text in rows:
-        line = Text(f"{name:<9}", style="dim")
-        line.append(text, style={"where": "cyan", "do": "green", "clauses": "dim"}.get(name, ""))
-        line.overflow = "fold"
-        console.print(Padding(_hanging(line, console.width - 6), (0, 0, 0, 6)))
-
-
-def _hanging(line: Text, width: int) -> Text:
-    """The line folded to a width, what follows the first indented under the text."""
-    parts = line.wrap(Console(width=width), width) if len(line) > width else [line]
-    if len(parts) < 2:
-        return line
-    body = Text(line.plain[9:])
-    body.spans = [span.move(-9) for span in line.spans if span.end > 9]
-    folded = body.wrap(Console(width=width), width - 9)
-    made = line[:9]
-    for number, part in enumerate(folded):
-        part.rstrip()
-        made += Text("\n" + " " * 9) + part if number else part
-    return made
+    rows = Table.grid(padding=(0, 1))
+    alike: dict[tuple[str, str], list[CheckFinding]] = {}
+    for finding in group:
+        # What one line of a stack file makes of many resources is one mistake; so is the same input of several.
+        place = f"{finding.where} {finding.key}" if finding.key else finding.path
+        alike.setdefault((finding.message, place), []).append(finding)
+    for same in alike.values():
+        subjects = list(dict.fromkeys(_short(finding.subject) for finding in same))
+        more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
+        check = f"  {same[0].check_id}" if same[0].check_id and same[0].source == "checkov" else ""
+        named = ", ".join(subjects[:_SHOWN]) + more
+        rows.add_row("     ", Text(named, "bold") + Text(f"  {same[0].message}") + Text(check, "dim"))
+        wheres = list(dict.fromkeys(finding.where for finding in same if finding.where))
+        where = Text(", ".join(wheres[:_SHOWN]) + (" …" if len(wheres) > _SHOWN else ""), "cyan")
+        if same[0].key:
+            where += Text(f"  {same[0].key}", "cyan")
+        if same[0].path:
+            where += Text(f"  {same[0].path}", "dim")
+        if where:
+            rows.add_row("", Text("  ") + where)
+    rows.add_row("", Text("→ ", "green") + Text(first.remedy, "green"))
+    if first.clauses:
+        rows.add_row("", Text(", ".join(first.clauses), "dim"))
+    console.print(rows)
 
 
 def _resources(findings: Sequence[CheckFinding]) -> str:
     subjects = list(dict.fromkeys(_short(finding.subject) for finding in findings))
-    return subjects[0] if len(subjects) == 1 else f"{len(subjects)} resources"
+    return subjects[0] if len(subjects) == 1 else _many(len(subjects), "resource")
 
 
 def _short(subject: str) -> str:
@@ -134,28 +120,38 @@ def _short(subject: str) -> str:
     return f"{types.rsplit('$', 1)[-1]} {name}"
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _summary(console: Console, result: CheckResult) -> None:
     counts = result.counts
-    for text in result.left_out:
-        console.print(Text(f"Left out: {text}", style="yellow"))
-    for text in result.notes:
-        console.print(Text(text[:1].upper() + text[1:], style="dim"))
-    by = ", ".join(f"{counts[name]} {name}" for name in ("critical", "high", "medium", "low") if counts[name])
-    head = Text()
-    if result.denied:
-        head.append(f"✗ {len(result.denied)} to repair", style="bold red")
-        head.append(f" ({by})")
-    else:
-        head.append("✓ nothing denies", style="bold green")
-    others = [f"{counts[name]} {name}" for name in ("undecided", "advisory", "waived") if counts[name]]
-    head.append("".join(f", {other}" for other in others))
-    head.append(
-        f". {len(result.stacks)} stacks, {counts['resources']} resources, {len(result.rules)} rules, "
-        f"{result.files} files in {result.seconds:.1f} s. Rule set {result.rule_set_version}.",
-        style="dim",
-    )
-    console.print(head)
+    lines: list[Text] = [Text(f"Left out: {text}", "yellow") for text in result.left_out]
+    lines += [Text(text[:1].upper() + text[1:], "dim") for text in result.notes]
     if counts["undecided"]:
-        console.print(Text("Undecided: values that only a running site or cloud knows; at up they deny.", style="dim"))
-    if any("?" in clause for finding in result.findings for clause in finding.clauses):
-        console.print(Text("? marks a clause that nobody has compared with the framework's text.", style="dim"))
+        lines.append(
+            Text("? undecided: the value is not known before up, which judges it again and then denies", "dim")
+        )
+    if any("?" in clause for finding in result.findings if not finding.undecided for clause in finding.clauses):
+        lines.append(Text("A clause with ? was not compared with the framework's own text", "dim"))
+    for line in lines:
+        console.print(line)
+    severities = [f"{counts[name]} {name}" for name in ("critical", "high", "medium", "low") if counts[name]]
+    head = (
+        Text(f"✗ {len(result.denied)} to repair", "bold red") + Text(f" ({', '.join(severities)})")
+        if result.denied
+        else Text("✓ nothing denies", "bold green")
+    )
+    others = [f", {counts[name]} {name}" for name in ("undecided", "advisory", "waived") if counts[name]]
+    console.print(head + Text("".join(others)))
+    console.print(Text(_looked_at(result), "dim"))
+
+
+def _looked_at(result: CheckResult) -> str:
+    parts: Iterable[str] = (
+        _many(len(result.stacks), "stack"),
+        _many(result.counts["resources"], "resource"),
+        _many(len(result.rules), "rule"),
+        _many(result.files, "file"),
+    )
+    return f"{', '.join(parts)} in {result.seconds:.1f} s; rule set {result.rule_set_version}"
