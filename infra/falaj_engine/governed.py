@@ -55,7 +55,7 @@ class RulesJudge:
             transfer_basis=self._place.transfer_basis,
             standby=self._place.standby,
             backend=self._scene.backend,
-            encryption="passphrase",
+            encryption=self._scene.encryption,
         )
         decided = not preview or not holds_unknown([resource.inputs for resource in resources])
         return _opinion(judge(fact, self._waivers, decided=decided))

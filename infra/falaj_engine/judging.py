@@ -54,13 +54,18 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What is to be judged: a stack of a project. `config`: text by full key, secrets opened; `home` has its state."""
+    """What is to be judged: a stack of a project.
+
+    `config`: text by full key, secrets opened. `home` has its state, `backend` is the URL of that; `encryption` what
+    the secrets in it are under.
+    """
 
     stack: str
     project: Project
     home: Path
     config: Mapping[str, str]
     backend: str = ""
+    encryption: str = "passphrase"
 
 
 Gate = Callable[[Scene], Judge]

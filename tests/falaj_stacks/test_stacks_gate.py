@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -23,9 +26,10 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.rbac.v1 import ClusterRole, Role
 
 from falaj_infra import gate
-from falaj_infra.judge import Verdict, judge
-from falaj_infra.waivers import Waivers
+from falaj_infra.judge import Verdict, holds_unknown, judge
+from falaj_infra.waivers import FILE, Waivers, today
 from falaj_policies import UNKNOWN, Place, ResourceFact
+from falaj_policies.testing import Case, good, kinds, own_cases
 
 HERE = Place(cloud="on-premises", region="local", jurisdiction="uae")
 DIGEST = "localhost/falaj/platform@sha256:" + "a" * 64
@@ -40,6 +44,8 @@ RESTRICTED = {
 }
 
 Run = Callable[..., list[Any]]
+# Where a tenant's objects are.
+R = {"name": "r", "namespace": "tenant-demo"}
 
 
 @pulumi.input_type
@@ -74,7 +80,7 @@ class TableArgs:
 
 class Table(pulumi.CustomResource):
     def __init__(self, name: str, args: TableArgs) -> None:
-        super().__init__("aws:dynamodb/table:Table", name, args)
+        super().__init__("aws:dynamodb/table:Table", name, args)  # type: ignore[arg-type]
 
 
 def _later(value: Any) -> pulumi.Output[Any]:
@@ -403,3 +409,176 @@ def test_an_unknown_at_depth_waits_at_preview_and_is_refused_at_the_end(
 
 def _pulumi_spelling_of_unknown(value: Any) -> Any:
     return value if value is UNKNOWN else _camel(value)
+
+
+# Every case of Falaj's own rules over a resource, declared in a program: the same id as anywhere else.
+
+CASES = [case for case in own_cases() if isinstance(case.bad, ResourceFact)]
+
+
+def _of_program(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _of_program(item) for key, item in value.items()}
+    return [_of_program(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _declare(fact: ResourceFact) -> None:
+    """The fact as a program would have it: a plain resource whose provider says where it is."""
+    package = fact.type.split(":", 1)[0]
+    provider = None
+    if package in ("aws", "azure-native") and fact.region is not UNKNOWN:
+        key = "region" if package == "aws" else "location"
+        provider = pulumi.ProviderResource(package, "p", {key: fact.region})
+    pulumi.CustomResource(
+        fact.type, fact.name, _of_program(dict(fact.inputs)), pulumi.ResourceOptions(provider=provider)
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_case_has_the_same_id_in_the_program(run_program: Run, case: Case) -> None:
+    assert isinstance(case.good, ResourceFact)
+    assert isinstance(case.bad, ResourceFact)
+    good, bad = case.good, case.bad
+    if holds_unknown(bad.inputs):
+        # No program holds an unknown value at up: what is left of one is judged as it stands.
+        found = judge(bad, Waivers(), decided=True).refused
+    else:
+        found = tuple(_refused(run_program, lambda: _declare(bad), _place(bad)).split("; "))
+    assert {line.split()[0] for line in found if re.match(r"[A-Z]+-\d+ urn:", line)} == {case.rule}
+
+    def program() -> None:
+        gate.attach(_place(good))
+        _declare(good)
+
+    assert good.name in {item.name for item in run_program(program)}
+
+
+def _place(fact: ResourceFact) -> Place:
+    return Place(
+        cloud=fact.cloud,
+        region=fact.region,
+        jurisdiction=fact.jurisdiction,
+        tenant=fact.tenant,
+        regime=fact.regime,
+    )
+
+
+# Where a resource is whose provider says it.
+
+AWS = Place(cloud="aws", region="me-central-1", jurisdiction="uae")
+
+
+class Provider(pulumi.ProviderResource):
+    """As Pulumi's generator writes a provider: what it was given is an output of it."""
+
+    region: pulumi.Output[str]
+
+    def __init__(self, name: str, region: Any) -> None:
+        super().__init__("aws", name, {"region": region})
+
+
+def _topic(**options: Any) -> None:
+    given = good("aws:sns:Topic").inputs if "aws:sns:Topic" in kinds() else {}
+    inputs = {key: value for key, value in given.items() if key != "region"}
+    pulumi.CustomResource("aws:sns/topic:Topic", "t", inputs, pulumi.ResourceOptions(**options))
+
+
+def _home(**options: Any) -> pulumi.ComponentResource:
+    return pulumi.ComponentResource("acme:index:Home", "h", None, pulumi.ResourceOptions(**options))
+
+
+GIVEN: list[Callable[[Any], dict[str, Any]]] = [
+    lambda region: {"provider": Provider("p", region)},
+    lambda region: {"parent": _home(providers={"aws": Provider("p", region)})},
+    lambda region: {"parent": _home(providers=[Provider("p", _later(region))])},
+]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_a_resource_without_a_region_is_where_its_provider_says(run_program: Run, given: Any) -> None:
+    def inside() -> None:
+        gate.attach(AWS)
+        _topic(**given("me-central-1"))
+
+    assert "t" in {item.name for item in run_program(inside)}
+    said = _refused(run_program, lambda: _topic(**given("eu-west-1")), AWS)
+    assert "RES-01" in said
+
+
+def test_a_provider_made_before_the_gate_says_it_too(run_program: Run) -> None:
+    def program(region: str) -> None:
+        provider = Provider("p", region)
+        gate.attach(AWS)
+        _topic(provider=provider)
+
+    with pytest.raises(Exception, match="RES-01"):
+        run_program(lambda: program("eu-west-1"))
+
+
+def test_a_resource_that_nothing_places_is_refused(run_program: Run) -> None:
+    assert "RES-01" in _refused(run_program, _topic, AWS)
+
+
+def test_what_is_only_looked_up_is_not_judged(run_program: Run) -> None:
+    def program() -> None:
+        gate.attach(TENANT)
+        Namespace.get("n", "kube-system")
+
+    run_program(program)
+
+
+# Waivers
+
+WAIVER = """waivers:
+  - rule: {rule}
+    resource: {resource}
+    reason: the image is built next week
+    expires: {day}
+    approved_by: [Basma]
+"""
+URN = "urn:pulumi:test::falaj::kubernetes:core/v1:Pod::r"
+
+
+@pytest.mark.parametrize(
+    ("rule", "resource", "days", "passes"),
+    [
+        ("SUP-04", URN, 3, True),
+        ("SUP-04", "kubernetes:core/v1:Pod::r", 3, True),
+        ("SUP-04", URN, -1, False),
+        ("SUP-04", URN + "r", 3, False),
+        ("TEN-03", URN, 3, False),
+    ],
+)
+def test_a_waiver_is_honoured_for_its_rule_and_resource(
+    run_program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    rule: str, resource: str, days: int, passes: bool,
+) -> None:  # fmt: skip
+    (tmp_path / FILE).write_text(WAIVER.format(rule=rule, resource=resource, day=today() + timedelta(days=days)))
+    monkeypatch.chdir(tmp_path)
+
+    def program() -> None:
+        gate.attach(TENANT)
+        Pod("r", metadata=R, spec=_with_image("evil:latest"))
+
+    if passes:
+        assert [item.name for item in run_program(program)] == ["r"]
+    else:
+        with pytest.raises(Exception, match="SUP-04"):
+            run_program(program)
+
+
+def test_a_waiver_file_that_cannot_be_read_denies(
+    run_program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE).write_text("waivers: [")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(pulumi.RunError, match=FILE):
+        run_program(lambda: gate.attach(TENANT))
+
+
+def test_no_environment_variable_turns_the_gate_off(run_program: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FALAJ_GATE", "FALAJ_JUDGED", "FALAJ_ENGINE", "FALAJ_PROJECT", "FALAJ_HOME"):
+        monkeypatch.setenv(name, "off")
+    source = Path(str(inspect.getsourcefile(gate))).read_text(encoding="utf-8")
+    assert "environ" not in source
+    assert "SUP-04" in _refused(run_program, lambda: Pod("p", metadata={"name": "p"}, spec=_with_image("evil")))
