@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Scanner:
         self._python = python or Path(sys.prefix).parent / ENVIRONMENT / "bin" / "python"
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[str] | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,18 +97,21 @@ class Scanner:
         """Start the process, which then imports Checkov while the caller goes on. Does nothing if it was started."""
         if self._process is not None:
             return
+        # Only this user reads it, and it goes with the process, however that ends.
+        self._scratch = tempfile.TemporaryDirectory(prefix="falaj-checkov-")
         try:
             # -I: neither the caller's directory nor its environment variables reach Checkov's imports.
             self._process = subprocess.Popen(
-                [str(self._python), "-I", worker.__file__],
+                [str(self._python), "-I", worker.__file__, self._scratch.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="utf-8",
-                env={"PATH": os.defpath, **{key: os.environ[key] for key in ("TMPDIR",) if key in os.environ}},
+                env={"PATH": os.defpath},
             )
         except OSError:
+            self._scratch.cleanup()
             raise CheckovMissingError(
                 f"Checkov is not installed ({ENVIRONMENT} is missing or broken): run .ci/setup, or check without it: "
                 "--without checkov"
@@ -114,11 +119,13 @@ class Scanner:
 
     def close(self) -> None:
         """End the process."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        process.kill()
-        process.communicate()
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.kill()
+            process.communicate()
+        if self._scratch is not None:
+            scratch, self._scratch = self._scratch, None
+            scratch.cleanup()
 
     def scan(self, facts: Sequence[ResourceFact]) -> tuple[CheckovFinding, ...]:
         """Judge these resources together (graph checks look at several), in the order of the facts.

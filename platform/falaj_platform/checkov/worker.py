@@ -13,14 +13,16 @@ and an answer
 
 or {"error": "one line"}. `at` is the framework and, for Terraform, the resource's address, else its file. `unknown`
 says which values (keys from the resource, without indices) the program does not know yet; a failed check that looked at
-one of them is undecided. Nothing is written but to a directory of mode 0700 that is gone with the answer, and the
-process can neither open a connection nor start another process.
+one of them is undecided. The first argument is a directory that only this process writes to; what a scan writes there
+is gone before its answer. The process can neither open a connection nor start another process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
+import itertools
 import json
 import os
 import re
@@ -37,6 +39,7 @@ _RUNNERS = {
 }
 # The registry of a framework's graph checks, where it is not called as the framework.
 _GRAPHS = {"terraform_plan": "terraform"}
+_SCANS = itertools.count()
 _REFUSED = (
     "socket.connect",
     "socket.getaddrinfo",
@@ -53,7 +56,8 @@ def _offline(event: str, _args: tuple[Any, ...]) -> None:
         raise PermissionError(f"Checkov must work alone, and asked for {event}")
 
 
-def _prepare() -> None:
+def prepare(scratch: str) -> None:
+    """Import Checkov, set up to work alone."""
     # Read by Checkov when it is imported: no child processes, and plain JSON instead of YAML with line numbers.
     os.environ.update(
         CHECKOV_PARALLELIZATION_TYPE="none",
@@ -62,6 +66,11 @@ def _prepare() -> None:
         LOG_LEVEL="CRITICAL",
         GIT_PYTHON_REFRESH="quiet",
     )
+    # Checkov's parsers keep a cache, read as code, in the temporary directory: never in one that others write to.
+    cache = Path(sys.prefix, "cache")
+    with contextlib.suppress(OSError):
+        cache.mkdir(mode=0o700, exist_ok=True)
+    tempfile.tempdir = str(cache) if os.access(cache, os.W_OK) else scratch
     for module in _RUNNERS.values():
         importlib.import_module(module)
 
@@ -114,15 +123,17 @@ def _keys(record: Any) -> list[str]:
 
 
 def _scan(
-    framework: str, files: dict[str, str], unknown: dict[str, list[str]]
+    framework: str, files: dict[str, str], unknown: dict[str, list[str]], scratch: str
 ) -> tuple[list[str], list[dict[str, Any]]]:
     from checkov.runner_filter import RunnerFilter
 
-    # Named so that nothing in it looks like a hidden or an ignored directory to Checkov.
-    root = tempfile.mkdtemp(prefix="falaj")
+    root = tempfile.mkdtemp(dir=scratch)
     try:
+        # Some of Checkov's caches live as long as the process and go by a file's path: each scan has its own.
+        folder = Path(root, f"scan{next(_SCANS)}")
+        folder.mkdir()
         for name, text in files.items():
-            Path(root, name).write_text(text, encoding="utf-8")
+            (folder / name).write_text(text, encoding="utf-8")
         runner = importlib.import_module(_RUNNERS[framework]).Runner()
         reports = runner.run(
             root_folder=root,
@@ -167,13 +178,13 @@ def _scan(
     return seen, checks
 
 
-def answer(line: str) -> dict[str, Any]:
+def answer(line: str, scratch: str) -> dict[str, Any]:
     """What one request is answered with."""
     try:
         request = json.loads(line)
         seen, checks = [], []
         for framework, files in request["frameworks"].items():
-            more = _scan(framework, files, request.get("unknown", {}))
+            more = _scan(framework, files, request.get("unknown", {}), scratch)
             seen += more[0]
             checks += more[1]
     except Exception as error:  # noqa: BLE001  # a check may raise anything on an input that it did not expect
@@ -187,7 +198,7 @@ def _reason(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None:
         this = trace.tb_frame.f_locals.get("self")
-        if isinstance(getattr(this, "id", None), str) and hasattr(this, "entity_path"):
+        if this is not None and isinstance(getattr(this, "id", None), str) and hasattr(this, "entity_path"):
             check = f"{this.id} on {Path(str(this.entity_path)).name}: "
         trace = trace.tb_next
     text = str(error) if isinstance(error, (PermissionError, ValueError)) and not check else type(error).__name__
@@ -198,10 +209,11 @@ def main() -> None:
     # What Checkov prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _prepare()
+    scratch = sys.argv[1]
+    prepare(scratch)
     sys.addaudithook(_offline)
     for line in sys.stdin:
-        answers.write(json.dumps(answer(line)) + "\n")
+        answers.write(json.dumps(answer(line, scratch)) + "\n")
         answers.flush()
 
 

@@ -16,6 +16,9 @@ __all__ = ["convert"]
 _SCHEMA: Final = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 # What a template writes for a value that only the deployment knows: text to every check, and no value in particular.
 _LATER: Final = "[reference('later')]"
+# Azure reads these alike; Checkov knows the first. Values of a rule's source.
+_ANYWHERE: Final = frozenset({"*", "any", "internet", "0.0.0.0", "0.0.0.0/0", "::/0"})  # noqa: S104  # a value to look for
+_SOURCES: Final = frozenset({"sourceAddressPrefix", "sourceAddressPrefixes"})
 # What a sub-resource keeps beside its `properties`.
 _BESIDE: Final = frozenset({"name", "id", "type", "zones", "sku", "properties"})
 
@@ -31,11 +34,13 @@ def convert(facts: Sequence[ResourceFact]) -> Converted:
     for number, (fact, resource, hidden) in enumerate(made):
         children = [child for other, child, _ in made if _is_child(other, fact)]
         whole = {**resource, "resources": children} if children else resource
-        name = f"{number}.json"
-        files[name] = json.dumps({"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "resources": [whole]}, indent=1)
-        resources[name] = fact
-        if hidden:
-            unknown[name] = hidden
+        for spelling, type_ in enumerate((resource["type"], *_type_of(fact).spelled)):
+            name = f"{number}-{spelling}.json"
+            template = {"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "resources": [{**whole, "type": type_}]}
+            files[name] = json.dumps(template, indent=1)
+            resources[name] = fact
+            if hidden:
+                unknown[name] = hidden
     return Converted(files, resources, _path, unknown)
 
 
@@ -87,12 +92,18 @@ def _nested(type_: AzureType, value: Any) -> Any:
 
 def _nested_at(type_: AzureType, key: str, value: Any) -> Any:
     """A list of sub-resources: each of them has `properties` of its own."""
-    found = _nested(type_, value)
+    found = _anywhere(value) if key in _SOURCES else _nested(type_, value)
     if key not in type_.nested:
         return found
     if isinstance(found, list):
         return [_sub(item) for item in found]
     return _sub(found)
+
+
+def _anywhere(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_anywhere(item) for item in value]
+    return "*" if isinstance(value, str) and value.lower() in _ANYWHERE else value
 
 
 def _sub(item: Any) -> Any:

@@ -3,7 +3,8 @@
 azure-native is generated from Azure's own interface, and lifts what is under `properties` to the inputs. Here is, for
 each type, what ARM keeps beside `properties` (`top`; `location`, `tags` and `properties` always are), the input that
 names the resource (`name`), lists of sub-resources, which have `properties` of their own (`nested`), inputs called
-otherwise (`renames`), and for children the input that names the parent, and the parent's kind (`parent`).
+otherwise (`renames`), for children the input that names the parent, and the parent's kind (`parent`), and how
+Checkov's checks spell the type besides (`spelled`).
 
 Source: the schemas of azure-native 3 and Azure's template reference.
 """
@@ -28,6 +29,8 @@ class AzureType:
     nested: frozenset[str]
     renames: Mapping[str, str]
     parent: tuple[str, str] | None
+    # Checkov compares types letter by letter, and some of its checks spell them otherwise.
+    spelled: tuple[str, ...]
 
 
 def _type(
@@ -39,10 +42,20 @@ def _type(
     top: str = "",
     nested: str = "",
     parent: tuple[str, str] | None = None,
+    spelled: str = "",
     **renames: str,
 ) -> AzureType:
     always = frozenset({"location", "tags", "properties"})
-    return AzureType(type_, version, name, always | frozenset(top.split()), frozenset(nested.split()), renames, parent)
+    return AzureType(
+        type_,
+        version,
+        name,
+        always | frozenset(top.split()),
+        frozenset(nested.split()),
+        renames,
+        parent,
+        tuple(spelled.split()),
+    )
 
 
 _SERVER: Final = ("azure-native:sql:Server", "serverName")
@@ -103,7 +116,11 @@ TYPES: Final[Mapping[str, AzureType]] = {
         top="sku kind identity extendedLocation",
     ),
     "azure-native:cosmosdb:DatabaseAccount": _type(
-        "Microsoft.DocumentDB/databaseAccounts", "2024-11-15", "accountName", top="kind identity"
+        "Microsoft.DocumentDB/databaseAccounts",
+        "2024-11-15",
+        "accountName",
+        top="kind identity",
+        spelled="Microsoft.DocumentDb/databaseAccounts",
     ),
     "azure-native:cosmosdb:SqlResourceSqlDatabase": _type(
         "Microsoft.DocumentDB/databaseAccounts/sqlDatabases", "2024-11-15", "databaseName"
