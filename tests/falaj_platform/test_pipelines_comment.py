@@ -101,7 +101,8 @@ texts = st.text(max_size=400) | st.sampled_from(["|`*_[x](y)<!-- --><script>@acm
 @given(names=st.lists(texts, max_size=5), files=st.lists(texts, max_size=5))
 def test_names_are_shown_as_text_alone(names: list[str], files: list[str]) -> None:
     """Outside code spans there is nothing of a report: not a link, not a tag, not a mention, not another row."""
-    findings = [finding(subject=name, file=file, line=0) for name, file in zip(names, files, strict=False)]
+    pairs = enumerate(zip(names, files, strict=False))
+    findings = [finding(f"R-{number}", subject=name, file=file, line=0) for number, (name, file) in pairs]
     steps = [step(urn=f"urn:pulumi:prod::p::t::{name}") for name in names]
     lines = markdown(read_check({"findings": findings}), [read_preview(preview(*steps))]).splitlines()
     rows = [line for line in lines if line.startswith(("| `", "|  |"))]

@@ -141,15 +141,12 @@ def markdown(problems: Sequence[Problem] | None, previews: Sequence[Preview], *,
     `problems` is None where no check was made, which the comment then says.
     """
     head = [MARKER, "## Falaj", "", _verdict(problems), *_totals(previews)]
+    findings = [_row(_rule(p), p.subject or p.stack, p.where, p.verdict) for p in sorted(problems or (), key=_order)]
+    changes = [_row(c.stack, c.op, c.urn) for preview in previews for c in preview.changes]
     sections = (
-        (
-            ("rule", "resource", "where", "verdict"),
-            [_row(_rule(p), p.subject or p.stack, p.where, p.verdict) for p in sorted(problems or (), key=_order)],
-        ),
-        (
-            ("stack", "operation", "resource"),
-            [_row(c.stack, c.op, c.urn) for preview in previews for c in preview.changes],
-        ),
+        # A rule may object to several inputs of one resource: which ones is in the job's output.
+        (("rule", "resource", "where", "verdict"), list(dict.fromkeys(findings))),
+        (("stack", "operation", "resource"), changes),
     )
     foot = "Values are left out on purpose: they are in the job's output, as far as they are no secrets."
     room = limit - sum(len(line.encode()) + 1 for line in [*head, foot]) - 300
