@@ -107,6 +107,8 @@ def _pods(resource: ResourceFact) -> Iterator[Objection]:
             yield Objection("mounts a token that it did not ask for", path=at)
     for at, container in containers(spec, path):
         for place, variable in items(container, "env", at):
+            if variable is UNKNOWN:
+                yield undecided(place)
             yield from _variable(get(variable, "name"), get(variable, "value"), place)
 
 

@@ -10,7 +10,7 @@ from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Admission, Check, Objection, Severity
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.reading import POD_KINDS, containers, get, items, pod_spec
-from falaj_policies.rules.requiring import all_of, one_of, unless
+from falaj_policies.rules.requiring import all_of, one_of, undecided, unless
 
 __all__ = ["RULES"]
 
@@ -20,17 +20,17 @@ _RAY: Final = "ray start"
 
 
 def _pods(resource: ResourceFact) -> Iterator[Objection]:
+    """Ray asks for its token, notebooks for theirs."""
     path, spec = pod_spec(resource)
-    yield from _containers(spec, path, tokens=False)
-
-
-def _containers(spec: Any, path: str, *, tokens: bool) -> Iterator[Objection]:
-    """Ray asks for its token, unless the cluster's `tokens` are given by its operator; notebooks ask for theirs."""
+    if spec is UNKNOWN:
+        yield undecided(path)
     for at, container in containers(spec, path):
         words = [word for key in ("command", "args") for _, word in items(container, key, at)]
         said = " ".join(word for word in words if isinstance(word, str))
-        if _RAY in said and not tokens:
+        if _RAY in said:
             yield from _asks(container, at)
+        elif container is UNKNOWN or any(word is UNKNOWN for word in words):
+            yield Objection("it is not known yet what it starts", path=at, undecided=True)
         if _OPEN_NOTEBOOK.search(said):
             yield Objection("starts a notebook server that asks nobody for a token", path=f"{at}.args")
 

@@ -95,7 +95,7 @@ _REGIONAL: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "aws:sqs/queuePolicy:QueuePolicy": {"queueUrl": "acme", "policy": json.dumps(_NAMED)},
     "aws:kms/keyPolicy:KeyPolicy": {"keyId": _KEY, "policy": _NAMED},
-    "aws:secretsmanager/secretPolicy:SecretPolicy": {"secretArn": "acme", "policy": _NAMED},
+    "aws:secretsmanager/secretPolicy:SecretPolicy": {"secretArn": "acme", "policy": _NAMED},  # pragma: allowlist secret
     "aws:lambda/permission:Permission": {
         "action": "lambda:InvokeFunction",
         "function": "acme",
