@@ -231,7 +231,7 @@ def _scalar(node: Any) -> Any:
     kind = node.tag.rsplit(":", 1)[-1]
     try:
         if kind in {"int", "float", "bool", "null"}:
-            return yaml.safe_load(node.value) if node.style is None else node.value
+            return yaml.safe_load(node.value)
     except (ValueError, yaml.YAMLError):
         return node.value
     return node.value

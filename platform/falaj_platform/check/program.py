@@ -235,6 +235,8 @@ class _Written:
 
         fact = self._facts.get(finding.subject)
         value: Any = None
+        if fact is None and not finding.path and _about_place(finding):
+            value = self._whole.region
         if fact is not None:
             # A finding about residency without a path is about where the resource itself is.
             value = at(fact.inputs, finding.path) if finding.path else fact.region if _about_place(finding) else None

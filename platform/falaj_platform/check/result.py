@@ -57,7 +57,10 @@ class CheckFinding:
 
 @dataclass(frozen=True, slots=True)
 class CheckedStack:
-    """A stack as it was judged: where it is, by its configuration, and how many resources its program declared."""
+    """A stack as it was judged: where it is, by its configuration, and how many resources its program declared.
+
+    `judged` is False where the configuration itself breaks a rule, so that the program did not run.
+    """
 
     name: str
     file: str
@@ -67,6 +70,7 @@ class CheckedStack:
     regime: str = ""
     tenant: str = ""
     resources: int = 0
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)

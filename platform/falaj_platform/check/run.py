@@ -116,6 +116,7 @@ def _stack(target: Target, stack: Stack, report: Mapping[str, Any]) -> CheckedSt
         name=stack.name,
         file=file.relative_to(target.root).as_posix() if file.is_relative_to(target.root) else str(file),
         resources=len(report.get("resources", ())),
+        judged=bool(report),
         **{key: report.get(key, "") for key in ("cloud", "region", "jurisdiction", "regime", "tenant")},
     )
 

@@ -98,7 +98,7 @@ def _locate(job: dict[str, Any], report: dict[str, Any], plan: Mapping[str, Any]
     doubts: dict[int, list[tuple[dict[str, Any], Any]]] = {}
     for finding in report["findings"]:
         value = finding.pop("value")
-        if finding["subject"] == job["stack"]["name"]:
+        if finding["subject"] == job["stack"]["name"] and (finding["path"] or value is None):
             finding.update(sources.of_stack(finding["path"]))
             continue
         candidates = sources.candidates(value, finding["path"])

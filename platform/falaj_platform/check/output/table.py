@@ -44,7 +44,8 @@ def to_table(result: CheckResult, *, colour: bool) -> str:
 def _stack(console: Console, stack: CheckedStack, findings: Sequence[CheckFinding]) -> None:
     place = " ".join(filter(None, (stack.cloud, stack.region))) or "where its resources say"
     law = " ".join(filter(None, (stack.jurisdiction or "no jurisdiction", stack.regime)))
-    console.print(Text(stack.name, "bold") + Text(f"  {place}, {law}, {_many(stack.resources, 'resource')}", "dim"))
+    about = f"{place}, {law}, {_many(stack.resources, 'resource')}" if stack.judged else "its program did not run"
+    console.print(Text(stack.name, "bold") + Text(f"  {about}", "dim"))
     _findings(console, findings)
 
 
