@@ -12,7 +12,7 @@ from falaj_policies.rules.pairing import of_kind, partners
 from falaj_policies.rules.reading import get, items
 from falaj_policies.rules.requiring import undecided
 from falaj_policies.rules.state import backend, encryption
-from falaj_policies.rules.where import allowed_pairs, outside, region_of_text, short_region
+from falaj_policies.rules.where import allowed_pairs, foreign_texts, outside, short_region
 
 __all__ = ["RULES"]
 
@@ -31,25 +31,13 @@ _AZURE_PAIRS: Final[Mapping[str, str]] = {
 def copies_inside(resource: ResourceFact) -> Iterator[Objection]:
     """No key, log, snapshot or image is taken from or sent to another place, by region, ARN or host name."""
     yield from outside(resource, "RES-02")
-    yield from _foreign_names(resource, resource.inputs, "")
+    for path, region in foreign_texts(resource):
+        yield from _must_be_inside(resource, "aws", region, path)
     if resource.kind == "aws:dlm:LifecyclePolicy":
-        for at, copy in items(get(resource.inputs, "policyDetails", "action"), "crossRegionCopies", "policyDetails"):
+        for at, copy in items(
+            get(resource.inputs, "policyDetails", "action"), "crossRegionCopies", "policyDetails.action"
+        ):
             yield from _must_be_inside(resource, "aws", get(copy, "target"), f"{at}.target")
-
-
-def _foreign_names(resource: ResourceFact, value: Any, path: str) -> Iterator[Objection]:
-    if isinstance(value, str):
-        region = region_of_text(value)
-        if region is not None:
-            yield from _must_be_inside(resource, "aws", region, path)
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            if isinstance(child, dict | list | tuple) or (isinstance(child, str) and region_of_text(child)):
-                yield from _foreign_names(resource, child, f"{path}.{key}" if path else str(key))
-    else:
-        for index, child in enumerate(value):
-            if isinstance(child, dict | list | tuple) or (isinstance(child, str) and region_of_text(child)):
-                yield from _foreign_names(resource, child, f"{path}[{index}]")
 
 
 def _must_be_inside(resource: ResourceFact, cloud: str, region: Any, path: str) -> Iterator[Objection]:

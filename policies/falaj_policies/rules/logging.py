@@ -92,11 +92,11 @@ _LOGGED: Final[Mapping[str, Check]] = {
     "azure-native:dbforpostgresql:Configuration": _postgres_setting,
 }
 
-_AUDIT_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
-    "azure-native:containerservice:ManagedCluster": frozenset({"kube-audit", "kube-audit-admin"}),
-    "azure-native:keyvault:Vault": frozenset({"AuditEvent"}),
+_AUDIT_CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "azure-native:containerservice:ManagedCluster": ("kube-audit", "kube-audit-admin"),
+    "azure-native:keyvault:Vault": ("AuditEvent",),
 }
-_AUDIT_GROUPS: Final = frozenset({"audit", "allLogs"})
+_AUDIT_GROUPS: Final = ("audit", "allLogs")
 
 
 def logged_beside(stack: StackFact) -> Iterator[Objection]:
@@ -106,7 +106,7 @@ def logged_beside(stack: StackFact) -> Iterator[Objection]:
     for kind, categories in _AUDIT_CATEGORIES.items():
         parents = of_kind(stack, kind)
 
-        def keeps(setting: ResourceFact, categories: frozenset[str] = categories) -> bool:
+        def keeps(setting: ResourceFact, categories: tuple[str, ...] = categories) -> bool:
             return any(_logs_audit(one, categories) for _, one in items(setting.inputs, "logs", ""))
 
         message = "no diagnostic setting keeps its audit log"
@@ -117,13 +117,13 @@ def _logs_all_traffic(log: ResourceFact) -> bool:
     return log.inputs.get("trafficType") in ("ALL", UNKNOWN)
 
 
-def _logs_audit(log: Any, categories: frozenset[str]) -> bool:
+def _logs_audit(log: Any, categories: tuple[str, ...]) -> bool:
     if log is UNKNOWN:
         return True
     if get(log, "enabled") in (None, False):
         return False
-    said = (get(log, "category"), get(log, "categoryGroup"))
-    return UNKNOWN in said or said[0] in categories or said[1] in _AUDIT_GROUPS
+    category, group = get(log, "category"), get(log, "categoryGroup")
+    return UNKNOWN in (category, group) or category in categories or group in _AUDIT_GROUPS
 
 
 def _days(resource: ResourceFact | StackFact) -> int | str:

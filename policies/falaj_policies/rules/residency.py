@@ -9,6 +9,7 @@ from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact
 from falaj_policies.model import Objection, Severity
 from falaj_policies.regimes import regime
 from falaj_policies.rules import copies, egress
+from falaj_policies.rules.azure_places import part_of_another
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.where import allowed_pairs, outside, short_region
 
@@ -23,7 +24,8 @@ def in_jurisdiction(resource: ResourceFact) -> Iterator[Objection]:
     # The input that says it, where one does: not to be named twice.
     own = next((key for key in ("region", "location") if resource.inputs.get(key) == resource.region), "")
     if resource.cloud is UNKNOWN or resource.region is UNKNOWN:
-        yield Objection("where it will be is not known yet", path=own, undecided=True)
+        if "location" in resource.inputs or not part_of_another(resource.kind):
+            yield Objection("where it will be is not known yet", path=own, undecided=True)
     elif not _inside(resource.cloud, resource.region, allowed):
         yield Objection(f"{resource.cloud} {resource.region} is not in {resource.jurisdiction}", path=own)
     yield from (found for found in outside(resource, "RES-01") if found.path != own)

@@ -6,7 +6,7 @@ RES-03 answers for what is replicated, RES-02 for copies, backups, keys and logs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,7 @@ from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact, Unknown
 from falaj_policies.model import Objection
 from falaj_policies.regimes import REGIMES, pairs_for
 
-__all__ = ["Named", "allowed_pairs", "named_places", "outside", "region_of_text", "short_region"]
+__all__ = ["allowed_pairs", "foreign_texts", "named_places", "outside", "region_of_text", "short_region"]
 
 # Inputs that name a region, wherever in a resource they stand.
 _REGION_KEYS: Final = frozenset(
@@ -26,7 +26,7 @@ _REGION_KEYS: Final = frozenset(
         "topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region",
     }
 )  # fmt: skip
-_NODE_LABELS: Final = frozenset({"topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"})
+_NODE_LABELS: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 _OWN: Final = frozenset({"region", "location"})
 _NOT_A_PLACE: Final = frozenset({"", "global"})
 _CONTAINERS: Final = (dict, list, tuple)
@@ -41,7 +41,7 @@ _OF_KINDS: Final[Mapping[str, str]] = {
     "aws:dlm:LifecyclePolicy": "RES-02",
 }
 _COPIES: Final = ("backup", "snapshot", "copy", "copies", "destination", "targetregion", "kmskey", "logging")
-_ARN_REGION: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d)")
+_HOST: Final = ".amazonaws.com"
 _HOST_REGION: Final = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com")
 
 
@@ -75,9 +75,9 @@ def short_region(cloud: str, region: str) -> str:
 
 def outside(resource: ResourceFact, control: str) -> Iterator[Objection]:
     """Objections to the places named in the inputs that `control` answers for; none where it cannot be judged."""
-    named = [place for place in named_places(resource) if place.control == control]
-    if not named:
+    if not _may_name_a_place(resource.inputs, resource.region):
         return
+    named = [place for place in named_places(resource) if place.control == control]
     allowed = allowed_pairs(resource)
     if isinstance(allowed, str):
         return
@@ -88,6 +88,23 @@ def outside(resource: ResourceFact, control: str) -> Iterator[Objection]:
         short = short_region(str(resource.cloud), str(region))
         if short not in _NOT_A_PLACE and (resource.cloud, short) not in allowed:
             yield Objection(f"{resource.cloud} {region} is not in {resource.jurisdiction}", path=path)
+
+
+def _may_name_a_place(inputs: Mapping[str, Any], own: object) -> bool:
+    """Whether a walk is worth it: an input besides the resource's `own` region names one. Most resources have none."""
+    for key in _REGION_KEYS.intersection(inputs):
+        if key not in _OWN or inputs[key] != own:
+            return True
+    waiting = [child for child in inputs.values() if isinstance(child, _CONTAINERS)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if not _REGION_KEYS.isdisjoint(value) or ("key" in value and value["key"] in _NODE_LABELS):
+                return True
+            waiting += [child for child in value.values() if isinstance(child, _CONTAINERS)]
+        else:
+            waiting += [child for child in value if isinstance(child, _CONTAINERS)]
+    return False
 
 
 def named_places(resource: ResourceFact) -> list[Named]:
@@ -108,22 +125,24 @@ def _named(value: Any, control: str) -> list[Named]:
         for key, child in value.items():
             if key in _REGION_KEYS:
                 answers = _answers(key, control)
-                found += [Named(f"{key}{at}", region, answers) for at, region in _regions(child)]
-            elif not isinstance(child, _CONTAINERS):
-                continue
+                found += [Named(f"{_quoted(key)}{at}", region, answers) for at, region in _regions(child)]
             if isinstance(child, _CONTAINERS):
                 found += [
-                    Named(f"{key}{at if at.startswith('[') else f'.{at}'}", region, answers)
-                    for at, region, answers in _named(child, _answers(key, control))
+                    place._replace(path=_join(str(key), place.path)) for place in _named(child, _answers(key, control))
                 ]
     else:
         for index, child in enumerate(value):
             if isinstance(child, _CONTAINERS):
-                found += [
-                    Named(f"[{index}]{at if at.startswith('[') else f'.{at}'}", region, answers)
-                    for at, region, answers in _named(child, control)
-                ]
+                found += [place._replace(path=_join(f"[{index}]", place.path)) for place in _named(child, control)]
     return found
+
+
+def _quoted(key: object) -> str:
+    return f"'{key}'" if "." in str(key) else str(key)
+
+
+def _join(step: str, path: str) -> str:
+    return f"{step}{path}" if path.startswith("[") else f"{step}.{path}"
 
 
 def _regions(value: Any) -> list[tuple[str, str | Unknown]]:
@@ -154,9 +173,41 @@ def _answers(key: object, control: str) -> str:
 def region_of_text(text: str) -> str | None:
     """The AWS region that an ARN or a host name of AWS's says; None where it says none."""
     if text.startswith("arn:aws"):
-        found = _ARN_REGION.match(text)
-    elif ".amazonaws.com" in text and not text.lstrip().startswith("{"):
+        parts = text.split(":", 4)
+        return (parts[3] if len(parts) == 5 else "") or None
+    if _HOST in text and not text.lstrip().startswith("{"):
         found = _HOST_REGION.search(text)
-    else:
-        return None
-    return found[1] if found else None
+        return found[1] if found else None
+    return None
+
+
+def foreign_texts(resource: ResourceFact) -> list[tuple[str, str]]:
+    """Where in the inputs ARNs and host names say another AWS region than the resource's own, and which."""
+    waiting: list[Any] = [resource.inputs.values()]
+    while waiting:
+        for child in waiting.pop():
+            # Both marks have it in them.
+            if isinstance(child, str):
+                if "aws" in child and region_of_text(child) not in (None, resource.region):
+                    return _foreign(resource.inputs, resource.region)
+            elif isinstance(child, dict):
+                waiting.append(child.values())
+            elif isinstance(child, list | tuple):
+                waiting.append(child)
+    return []
+
+
+def _foreign(value: Any, own: object) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    named = isinstance(value, Mapping)
+    steps: Iterable[tuple[Any, Any]] = value.items() if named else enumerate(value)
+    for key, child in steps:
+        step = _quoted(key) if named else f"[{key}]"
+        if isinstance(child, str):
+            if (region := region_of_text(child)) not in (None, own):
+                found.append((step, str(region)))
+        elif isinstance(child, _CONTAINERS):
+            found += [
+                (f"{step}{at if at.startswith('[') else f'.{at}'}", region) for at, region in _foreign(child, own)
+            ]
+    return found
