@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -150,7 +151,7 @@ POD: dict[str, Any] = {
         ],
     }
 }
-TEMPLATES = {
+TEMPLATES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "kubernetes:core/v1:Pod": lambda pod: pod,
     "kubernetes:apps/v1:Deployment": lambda pod: {"spec": {"template": pod}},
     "kubernetes:apps/v1:StatefulSet": lambda pod: {"spec": {"template": pod}},

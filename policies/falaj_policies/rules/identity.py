@@ -20,7 +20,7 @@ __all__ = ["RULES", "container_definitions"]
 _CREDENTIAL: Final = (
     "(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|SECRET_?KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|CREDENTIALS?)$"
 )
-_HARMLESS: Final = "^(/.*|[0-9.]*|true|false|[$][(].*)$"
+_HARMLESS: Final = "(/.*|[0-9.]*|true|false|[$][(].*)"
 _SECRET: Final = re.compile(_CREDENTIAL)
 _NO_SECRET: Final = re.compile(_HARMLESS)
 _TOKEN_SECRET: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
@@ -117,7 +117,7 @@ def _variable(name: Any, value: Any, at: str) -> Iterator[Objection]:
         return
     if value is UNKNOWN:
         yield Objection(f"the variable {name} may hold a credential as text", path=at, undecided=True)
-    elif isinstance(value, str) and not _NO_SECRET.match(value):
+    elif isinstance(value, str) and not _NO_SECRET.fullmatch(value):
         yield Objection(f"the variable {name} holds a credential as text", path=at)
 
 
@@ -166,7 +166,7 @@ def _parsed(text: str) -> tuple[Any, ...] | None:
 
 _ENV_CEL: Final = (
     "object.spec.{key}.all(c, !has(c.env) || c.env.all(e, !has(e.value)"
-    f" || !e.name.matches('{_CREDENTIAL}') || e.value.matches('{_HARMLESS}')))"
+    f" || !e.name.matches('{_CREDENTIAL}') || e.value.matches('^{_HARMLESS}$')))"
 )
 _NO_CREDENTIALS: Final = " && ".join(
     (

@@ -15,7 +15,8 @@ from falaj_policies.rules.requiring import all_of, one_of, undecided, unless
 __all__ = ["RULES"]
 
 # Flags by which a notebook server is told to ask nobody: an empty token or password.
-_OPEN_NOTEBOOK: Final = re.compile(r"--\w+(App|Provider)\.(token|password|hashed_password)=(''|\"\")?( |$)")
+_OPEN: Final = r"""--\w+(App|Provider)\.(token|password|hashed_password)=(''|"")?( |$)"""
+_OPEN_NOTEBOOK: Final = re.compile(_OPEN)
 _RAY: Final = "ray start"
 
 
@@ -91,20 +92,21 @@ _CHECKS: Final[Mapping[str, Check]] = {
     ),
     "aws:sagemaker:Domain": one_of("appNetworkAccessType", ("VpcOnly",), "has a way of its own to the internet"),
 }
-_RAY_CEL: Final = (
-    "object.spec.{key}.all(c, !(((has(c.command) ? c.command : []) + (has(c.args) ? c.args : [])).join(' ')"
-    f".contains('{_RAY}')) || (has(c.env)"
-    " && c.env.exists(e, e.name == 'RAY_AUTH_MODE' && has(e.value) && e.value == 'token')))"
+
+
+def _of_containers(holds: str) -> str:
+    """CEL that is true where `holds` is of every container `c` of a pod, of each of the three lists."""
+    lists = ("containers", "initContainers", "ephemeralContainers")
+    return " && ".join(f"(!has(object.spec.{key}) || object.spec.{key}.all(c, {holds}))" for key in lists)
+
+
+_WORDS: Final = "((has(c.command) ? c.command : []) + (has(c.args) ? c.args : [])).join(' ')"
+_RAY_ASKS: Final = _of_containers(
+    f"!{_WORDS}.contains('{_RAY}') || (has(c.env)"
+    " && c.env.exists(e, e.name == 'RAY_AUTH_MODE' && has(e.value) && e.value == 'token'))"
 )
-_RAY_ASKS: Final = " && ".join(
-    (
-        _RAY_CEL.replace("{key}", "containers"),
-        *(
-            f"(!has(object.spec.{key}) || {_RAY_CEL.replace('{key}', key)})"
-            for key in ("initContainers", "ephemeralContainers")
-        ),
-    )
-)
+_NOTEBOOKS_ASK: Final = _of_containers(f"!{_WORDS}.matches(r'''{_OPEN}''')")
+_PODS: Final = ("pods", "pods/ephemeralcontainers")
 
 RULES = (
     rule(
@@ -114,7 +116,8 @@ RULES = (
         remedy="let the API ask who is calling: RAY_AUTH_MODE=token, AWS_IAM, a notebook's own token",
         check=_CHECKS,
         admission=(
-            Admission(("pods", "pods/ephemeralcontainers"), _RAY_ASKS, "Ray is started with RAY_AUTH_MODE=token"),
+            Admission(_PODS, _RAY_ASKS, "Ray is started with RAY_AUTH_MODE=token"),
+            Admission(_PODS, _NOTEBOOKS_ASK, "a notebook server keeps its token"),
         ),
     ),
 )
