@@ -106,7 +106,7 @@ def judge(
     if found.undecided:
         raise proxy.UnknownValueError(proxy.UNKNOWN_STRING_VALUE, [found.undecided[0].path or unknown[0]])
     if found.waived:
-        note("; ".join(f"{item.finding}: {item.waiver}" for item in found.waived))
+        note("; ".join([*(f"{item.finding}: {item.waiver}" for item in found.waived), waivers().proof]))
 
 
 def words(rule: Rule, name: str) -> dict[str, Any]:

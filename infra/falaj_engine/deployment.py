@@ -20,12 +20,11 @@ from falaj_engine.errors import (
     InterruptedError_,
     PartialError,
     ProtectedError,
-    RefusedError,
     StepError,
 )
 from falaj_engine.events import Record, Step, Timer
 from falaj_engine.goal import Goal, is_default, state_of
-from falaj_engine.judging import Judge, Opinion, Registration
+from falaj_engine.judging import Hearing, Judge, Registration
 from falaj_engine.provider import Difference, Operation, Provider
 from falaj_engine.providers import Providers
 from falaj_engine.snapshot import Snapshot
@@ -63,11 +62,10 @@ class Deployment:
         self.preview = preview
         self.cancelled = cancelled
         self.judge = judge
+        self._hearing = None if judge is None else Hearing(judge, record, preview=preview)
         self.errors: list[EngineError] = []
         self._lock = threading.Lock()
         self._seen: set[str] = set()
-        self._registrations: list[Registration] = []
-        self._refusals: list[RefusedError] = []
         self._olds = {state.urn: state for state in snapshot.resources() if not state.delete}
         self._intents = snapshot.pending()
         self.earlier = {item.state.urn: item for item in self._intents}
@@ -98,17 +96,16 @@ class Deployment:
 
     def conclude(self) -> None:
         """The program has ended: judge the stack as a whole. Raises the first refusal of this run."""
-        if self.judge is not None:
-            with self._lock:
-                registrations = tuple(sorted(self._registrations, key=lambda registration: registration.urn))
-            name = f"{self.project}-{self.stack}"
-            self._hear(
-                self.judge.stack(registrations, preview=self.preview),
-                urns.make(self.stack, self.project, "", urns.STACK_TYPE, name),
-            )
-        if self._refusals:
-            for refusal in self._refusals:
-                self.fail(refusal)
+        if self._hearing is None:
+            return
+        root = urns.make(self.stack, self.project, "", urns.STACK_TYPE, f"{self.project}-{self.stack}")
+        try:
+            self._hearing.stack(root)
+        except EngineError as error:
+            raise self.fail(error) from None
+        for refusal in self._hearing.refusals:
+            self.fail(refusal)
+        if self.errors:
             raise self.errors[0]
 
     def register_outputs(self, urn: str, outputs: Props) -> None:
@@ -167,7 +164,7 @@ class Deployment:
 
     def _judge(self, goal: Goal, urn: str) -> None:
         """Ask the judge about a registration. Raises RefusedError where the run ends with it."""
-        if self.judge is None:
+        if self._hearing is None:
             return
         registration = Registration(
             urn=urn,
@@ -178,27 +175,10 @@ class Deployment:
             references={key: tuple(sources) for key, sources in goal.property_dependencies.items() if sources},
             position=goal.source_position,
         )
-        with self._lock:
-            self._registrations.append(registration)
         try:
-            self._hear(self.judge.resource(registration, preview=self.preview), urn)
+            self._hearing.resource(registration)
         except EngineError as error:
             raise self.fail(error) from None
-
-    def _hear(self, opinion: Opinion, urn: str) -> None:
-        for severity, text in opinion.notes:
-            self.record.message(severity, text)
-        if not opinion.refused:
-            return
-        refusals = [RefusedError(line) for line in opinion.refused]
-        for refusal in refusals:
-            self.record.failed(Step("refuse", urn), str(refusal), 0.0)
-        with self._lock:
-            self._refusals += refusals
-        if not self.preview:
-            for refusal in refusals:
-                self.fail(refusal)
-            raise refusals[0]
 
     # Components
 

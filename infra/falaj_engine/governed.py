@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,11 +38,14 @@ class RulesJudge:
         self._scene = scene
         self._place = place
         self._waivers = waivers
+        self._lock = threading.Lock()
+        self._undecided: Counter[str] = Counter()
+        self._waived = False
 
     def resource(self, registration: Registration, *, preview: bool) -> Opinion:
         fact = self._fact(registration)
         decided = not preview or not holds_unknown([fact.inputs, fact.cloud, fact.region])
-        return _opinion(judge(fact, self._waivers, decided=decided))
+        return self._opinion(judge(fact, self._waivers, decided=decided))
 
     def stack(self, registrations: Sequence[Registration], *, preview: bool) -> Opinion:
         resources = tuple(map(self._fact, registrations))
@@ -58,7 +63,21 @@ class RulesJudge:
             encryption=self._scene.encryption,
         )
         decided = not preview or not holds_unknown([resource.inputs for resource in resources])
-        return _opinion(judge(fact, self._waivers, decided=decided))
+        opinion = self._opinion(judge(fact, self._waivers, decided=decided))
+        notes = list(opinion.notes)
+        if self._undecided:
+            counted = ", ".join(f"{rule} ({count})" for rule, count in sorted(self._undecided.items()))
+            notes.append(("info", f"{self._undecided.total()} judgements wait for values that `up` knows: {counted}"))
+        if self._waived:
+            notes.append(("warning", self._waivers.proof))
+        return Opinion(opinion.refused, tuple(notes))
+
+    def _opinion(self, found: Verdict) -> Opinion:
+        with self._lock:
+            self._undecided.update(item.rule for item in found.undecided)
+            self._waived |= bool(found.waived)
+        waived = [("warning", f"{item.finding}: {item.waiver}") for item in found.waived]
+        return Opinion(found.refused, (*waived, *(("warning", str(item)) for item in found.advice)))
 
     def _fact(self, registration: Registration) -> ResourceFact:
         inputs = {key: plain(value) for key, value in registration.inputs.items() if key not in UNJUDGED}
@@ -81,14 +100,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items() if item is not None}
     return [plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _opinion(found: Verdict) -> Opinion:
-    return Opinion(
-        found.refused,
-        (
-            *(("warning", f"{item.finding}: {item.waiver}") for item in found.waived),
-            *(("warning", str(item)) for item in found.advice),
-            *(("info", f"not decided yet: {item}") for item in found.undecided),
-        ),
-    )

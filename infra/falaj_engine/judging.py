@@ -5,15 +5,18 @@ This package knows no rules. `falaj_engine.governed` makes the judge that the co
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from falaj_engine.errors import RefusedError
+from falaj_engine.events import Record, Step
 from falaj_engine.project import Project
 from falaj_engine.values import Props
 
-__all__ = ["Gate", "Judge", "Opinion", "Registration", "Scene"]
+__all__ = ["Gate", "Hearing", "Judge", "Opinion", "Registration", "Scene"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +73,41 @@ class Scene:
 
 Gate = Callable[[Scene], Judge]
 """Makes the judge of one run. Raises EngineError: it cannot, so nothing is run."""
+
+
+class Hearing:
+    """One run before its judge. Methods are called from many threads.
+
+    In a preview the run goes on after a refusal, so that `refusals` has them all; otherwise it ends there.
+    """
+
+    def __init__(self, judge: Judge, record: Record, *, preview: bool) -> None:
+        self._judge = judge
+        self._record = record
+        self._preview = preview
+        self._lock = threading.Lock()
+        self._registrations: list[Registration] = []
+        self.refusals: list[RefusedError] = []
+
+    def resource(self, registration: Registration) -> None:
+        """Ask about a registration. Raises RefusedError where the run ends with it."""
+        with self._lock:
+            self._registrations.append(registration)
+        self._hear(self._judge.resource(registration, preview=self._preview), registration.urn)
+
+    def stack(self, urn: str) -> None:
+        """Ask about all registrations together, when there are no more; `urn` is the stack's. Raises RefusedError."""
+        with self._lock:
+            registrations = sorted(self._registrations, key=lambda registration: registration.urn)
+        self._hear(self._judge.stack(registrations, preview=self._preview), urn)
+
+    def _hear(self, opinion: Opinion, urn: str) -> None:
+        for severity, text in opinion.notes:
+            self._record.message(severity, text)
+        refusals = [RefusedError(line) for line in opinion.refused]
+        for refusal in refusals:
+            self._record.failed(Step("refuse", urn), str(refusal), 0.0)
+        with self._lock:
+            self.refusals += refusals
+        if refusals and not self._preview:
+            raise refusals[0]

@@ -29,7 +29,7 @@ from falaj_infra.waivers import Waivers, load
 from falaj_policies import UNKNOWN, Place, RulePackageError
 from falaj_policies.place import CLOUDS
 
-__all__ = ["Place", "attach"]
+__all__ = ["attach"]
 
 
 def attach(place: pulumi.Input[Place]) -> None:
@@ -122,7 +122,7 @@ async def _verdict(
     except RulePackageError as error:
         raise pulumi.RunError(str(error)) from None
     for waived in found.waived:
-        pulumi.log.warn(f"{waived.finding}: {waived.waiver}")
+        pulumi.log.warn(f"{waived.finding}: {waived.waiver} ({waivers.proof})")
     if found.refused:
         raise pulumi.RunError("; ".join(found.refused))
 
