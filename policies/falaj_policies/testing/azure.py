@@ -9,9 +9,10 @@ _HERE: Final = "uaenorth"
 _GROUP: Final = "/subscriptions/0/resourceGroups/acme/providers"
 _VAULT: Final = "https://acme.vault.azure.net"
 _KEY: Final = f"{_VAULT}/keys/acme/1"
+_DISK_KEY_SET: Final = f"{_GROUP}/Microsoft.Compute/diskEncryptionSets/acme"
 _DISK_KEY: Final[Mapping[str, Any]] = {
     "type": "EncryptionAtRestWithCustomerKey",
-    "diskEncryptionSetId": f"{_GROUP}/Microsoft.Compute/diskEncryptionSets/acme",
+    "diskEncryptionSetId": _DISK_KEY_SET,
 }
 _OUT: Final[Mapping[str, Any]] = {
     "direction": "Outbound",
@@ -58,6 +59,17 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "activeKey": {"keyUrl": _KEY},
         "rotationToLatestKeyVersionEnabled": True,
     },
+    "azure-native:compute:VirtualMachine": {
+        "hardwareProfile": {"vmSize": "Standard_D4s_v6"},
+        "securityProfile": {"encryptionAtHost": True},
+        "osProfile": {"linuxConfiguration": {"disablePasswordAuthentication": True}},
+        "storageProfile": {
+            "osDisk": {"createOption": "FromImage", "managedDisk": {"diskEncryptionSet": {"id": _DISK_KEY_SET}}},
+            "dataDisks": [
+                {"lun": 0, "createOption": "Empty", "managedDisk": {"diskEncryptionSet": {"id": _DISK_KEY_SET}}}
+            ],
+        },
+    },
     "azure-native:dbforpostgresql:Server": {
         "serverName": "acme",
         "version": "17",
@@ -95,7 +107,7 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
             "workloadIdentity": {"enabled": True},
         },
         "addonProfiles": {"omsagent": {"enabled": True}, "azurepolicy": {"enabled": True}},
-        "diskEncryptionSetID": f"{_GROUP}/Microsoft.Compute/diskEncryptionSets/acme",
+        "diskEncryptionSetID": _DISK_KEY_SET,
         "agentPoolProfiles": [
             {"name": "system", "mode": "System", "enableEncryptionAtHost": True, "enableNodePublicIP": False}
         ],
@@ -128,7 +140,7 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "name": "acme",
         "httpsOnly": True,
         "publicNetworkAccess": "Disabled",
-        "siteConfig": {"minTlsVersion": "1.2", "ftpsState": "Disabled"},
+        "siteConfig": {"minTlsVersion": "1.2", "ftpsState": "Disabled", "httpLoggingEnabled": True},
     },
     "azure-native:monitor:DiagnosticSetting": {
         "name": "audit",
@@ -150,6 +162,18 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "enableNonSslPort": False,
         "minimumTlsVersion": "1.2",
         "publicNetworkAccess": "Disabled",
+    },
+    "azure-native:eventhub:Namespace": {
+        "namespaceName": "acme",
+        "minimumTlsVersion": "1.2",
+        "publicNetworkAccess": "Disabled",
+        "disableLocalAuth": True,
+    },
+    "azure-native:servicebus:Namespace": {
+        "namespaceName": "acme",
+        "minimumTlsVersion": "1.2",
+        "publicNetworkAccess": "Disabled",
+        "disableLocalAuth": True,
     },
     "azure-native:sql:Server": {
         "serverName": "acme",
@@ -173,6 +197,11 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "workspaceName": "acme",
         "publicNetworkAccess": "Disabled",
         "encryption": {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": "acme", "keyIdentifier": _KEY}},
+    },
+    "azure-native:databricks:Workspace": {
+        "workspaceName": "acme",
+        "publicNetworkAccess": "Disabled",
+        "sku": {"name": "premium"},
     },
     "azure-native:machinelearningservices:OnlineEndpoint": {
         "workspaceName": "acme",

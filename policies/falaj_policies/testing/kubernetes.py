@@ -19,6 +19,12 @@ POD: Final[Mapping[str, Any]] = {
     "containers": [{"name": "c", "image": IMAGE, "securityContext": SECURITY}],
 }
 _TEMPLATE: Final[Mapping[str, Any]] = {"metadata": {"labels": {"app": "acme"}}, "spec": POD}
+_RAY: Final[Mapping[str, Any]] = {
+    "rayVersion": "2.60.0",
+    "authOptions": {"mode": "token"},
+    "headGroupSpec": {"rayStartParams": {}, "template": {"spec": POD}},
+    "workerGroupSpecs": [{"groupName": "w", "rayStartParams": {}, "template": {"spec": POD}}],
+}
 _RBAC: Final = "rbac.authorization.k8s.io"
 
 GOOD: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -77,15 +83,18 @@ GOOD: Final[Mapping[str, Mapping[str, Any]]] = {
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "falaj-token-reviewer"},
         "subjects": [{"kind": "ServiceAccount", "name": "audit", "namespace": "tenant-acme"}],
     },
-    "kubernetes:ray.io/v1:RayCluster": {
-        "apiVersion": "ray.io/v1",
-        "kind": "RayCluster",
-        "metadata": {"name": "r", "namespace": "tenant-acme"},
-        "spec": {
-            "rayVersion": "2.60.0",
-            "authOptions": {"mode": "token"},
-            "headGroupSpec": {"rayStartParams": {}, "template": {"spec": POD}},
-        },
+    **{
+        f"kubernetes:ray.io/v1:{kind}": {
+            "apiVersion": "ray.io/v1",
+            "kind": kind,
+            "metadata": {"name": "r", "namespace": "tenant-acme"},
+            "spec": spec,
+        }
+        for kind, spec in {
+            "RayCluster": _RAY,
+            "RayJob": {"entrypoint": "python train.py", "rayClusterSpec": _RAY},
+            "RayService": {"rayClusterConfig": _RAY},
+        }.items()
     },
     "kubernetes:core/v1:Service": {
         "apiVersion": "v1",

@@ -42,6 +42,13 @@ _BROKEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
     (_BLOCK, "ignorePublicAcls", False, "a bucket that heeds public access control lists"),
     (_BLOCK, "restrictPublicBuckets", False, "a public bucket that serves anyone"),
     ("aws:s3:AccountPublicAccessBlock", "blockPublicPolicy", False, "an account whose buckets may become public"),
+    ("aws:s3:Bucket", "acl", "public-read-write", "a bucket for anyone to write"),
+    (
+        "aws:s3:BucketAcl",
+        "accessControlPolicy.grants",
+        [{"permission": "READ", "grantee": {"uri": "http://acs.amazonaws.com/groups/global/AllUsers"}}],
+        "a bucket whose grant is for anyone",
+    ),
     ("aws:s3:BucketAcl", "acl", "public-read", "a bucket for anyone to read"),
     ("aws:s3:BucketPolicy", "policy", _ANYONE, "a bucket policy for anyone"),
     ("aws:s3:BucketPolicy", "policy", "{", "a bucket policy that is no JSON"),
@@ -116,6 +123,7 @@ _BROKEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
         "a public endpoint of a model",
     ),
     ("azure-native:cognitiveservices:Account", "properties.publicNetworkAccess", "Enabled", "a public model service"),
+    ("azure-native:databricks:Workspace", "publicNetworkAccess", "Enabled", "a public workspace of Databricks"),
     ("azure-native:cosmosdb:DatabaseAccount", "publicNetworkAccess", "Enabled", "a public document database"),
 )
 # Where one of two settings is enough, both are broken at once.
@@ -146,6 +154,12 @@ def _address(tenant: str | None) -> ResourceFact:
     return here.resource(token, "out", {"location": "uaenorth"}, urn=f"urn:pulumi:dev::acme::{token}::out")
 
 
+def _public_repository() -> ResourceFact:
+    token = "aws:ecrpublic/repository:Repository"  # noqa: S105 - a type token
+    inputs = {"repositoryName": "acme", "region": "me-central-1"}
+    return HERE["aws"].resource(token, "r", inputs, urn=f"urn:pulumi:dev::acme::{token}::r")
+
+
 def _case(kind: str, path: str, value: Any, what: str) -> Case:
     options: dict[str, Any] = {"sourceAddressPrefix": "Internet"} if kind == _SECURITY_RULE else {}
     return Case("IAM-01", what, good(kind, **options), broken(kind, path, value, **options))
@@ -166,6 +180,7 @@ CASES = (
         good(_GROUP_RULE, type="ingress"),
         broken(_GROUP_RULE, "cidrBlocks[0]", "0.0.0.0/0", type="ingress"),
     ),
+    Case("IAM-01", "a repository that anyone may pull from", good("aws:ecr:Repository"), _public_repository()),
     Case("IAM-01", "a public address of a tenant", _address(None), _address("acme")),
     Case(
         "IAM-01",

@@ -99,6 +99,8 @@ _OPEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
     ("aws:sagemaker:NotebookInstance", "rootAccess", REMOVED, "a notebook whose users are root"),
     ("aws:sagemaker:Domain", "appNetworkAccessType", "PublicInternetOnly", "notebooks on the internet"),
     ("kubernetes:ray.io:RayCluster", "spec.authOptions", REMOVED, "a Ray cluster of KubeRay's without tokens"),
+    ("kubernetes:ray.io:RayJob", "spec.rayClusterSpec.authOptions.mode", "disabled", "a Ray job without tokens"),
+    ("kubernetes:ray.io:RayService", "spec.rayClusterConfig.authOptions", REMOVED, "a Ray service without tokens"),
 )
 
 

@@ -1,0 +1,364 @@
+"""Access, tenancy, supply chain and change: what cases cannot say (unknown values, odd shapes, exceptions, time)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from falaj_policies import CONTROLS, RULES, UNKNOWN, Finding, ProjectFact, ResourceFact, StackFact, Stage, evaluate
+from falaj_policies.catalogue import handling_of
+from falaj_policies.dispositions import DISPOSITIONS, Handling
+from falaj_policies.registry import apply
+from falaj_policies.rules import access, change, supply_chain, tenancy
+from falaj_policies.rules.reading import POD_KINDS
+from falaj_policies.testing import broken, good, kinds, own_cases, stack
+from falaj_policies.testing.aws_access import allowing
+
+OWN = (*access.RULES, *tenancy.RULES, *supply_chain.RULES, *change.RULES)
+POD = "kubernetes:core:Pod"
+
+
+def found(fact: Any) -> list[Finding]:
+    return evaluate(fact, Stage.PULL_REQUEST)
+
+
+def denied(fact: Any) -> set[str]:
+    return {finding.rule for finding in found(fact) if finding.denies}
+
+
+def undecided(fact: Any) -> set[str]:
+    return {finding.rule for finding in found(fact) if finding.undecided}
+
+
+# The control table
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_every_control_is_answered_for(name: str) -> None:
+    rules = [rule for rule in RULES if rule.id == name]
+    assert rules or name in DISPOSITIONS
+    assert (handling_of(name, rules) is Handling.RULE) is bool(rules)
+
+
+def test_dispositions_are_of_controls_and_give_a_reason() -> None:
+    assert set(DISPOSITIONS) <= set(CONTROLS)
+    for disposition in DISPOSITIONS.values():
+        assert disposition.handling is not Handling.RULE
+        assert len(disposition.reason.split()) > 3
+        assert "\n" not in disposition.reason
+
+
+# Unknown values: what must have a value waits, what must be there is content
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "path"),
+    [
+        ("IAM-01", "aws:eks:Cluster", "vpcConfig"),
+        ("IAM-01", "aws:eks:Cluster", "vpcConfig.endpointPublicAccess"),
+        ("IAM-01", "aws:s3:BucketPolicy", "policy"),
+        ("IAM-01", "aws:s3:BucketPolicy", "policy.Statement"),
+        ("IAM-01", "aws:ec2:SecurityGroup", "ingress"),
+        ("IAM-01", "aws:ec2:SecurityGroup", "ingress[0]"),
+        ("IAM-01", "aws:ec2:SecurityGroup", "ingress[0].cidrBlocks"),
+        ("IAM-01", "aws:ec2:LaunchTemplate", "networkInterfaces"),
+        ("IAM-01", "azure-native:network:NetworkSecurityGroup", "securityRules"),
+        ("IAM-02", "aws:ec2:Instance", "metadataOptions"),
+        ("IAM-02", "aws:ecs:TaskDefinition", "containerDefinitions"),
+        ("IAM-02", "kubernetes:core:Secret", "type"),
+        ("IAM-02", POD, "spec.containers[0].env"),
+        ("IAM-03", "kubernetes:rbac:Role", "rules"),
+        ("IAM-03", "kubernetes:rbac:Role", "rules[0].verbs[0]"),
+        ("IAM-03", "kubernetes:rbac:RoleBinding", "roleRef.name"),
+        ("IAM-03", "aws:iam:Policy", "policy"),
+        ("IAM-03", "aws:iam:Policy", "policy.Statement[0].Action"),
+        ("IAM-03", "aws:iam:Role", "inlinePolicies"),
+        ("IAM-04", POD, "spec.containers[0].args"),
+        ("IAM-04", "kubernetes:ray.io:RayCluster", "spec.authOptions"),
+        ("IAM-04", "aws:lambda:FunctionUrl", "authorizationType"),
+        ("IAM-06", "aws:eks:Cluster", "accessConfig"),
+        ("SUP-04", "aws:lambda:Function", "imageUri"),
+        ("SUP-04", "azure-native:app:ContainerApp", "template"),
+        ("SUP-05", "aws:ecr:Repository", "imageScanningConfiguration"),
+        ("TEN-01", POD, "metadata.namespace"),
+        ("TEN-01", "kubernetes:core:Namespace", "metadata"),
+        ("TEN-02", "kubernetes:networking:NetworkPolicy", "spec.ingress"),
+        ("TEN-03", POD, "spec"),
+        ("TEN-04", POD, "spec.containers"),
+    ],
+)
+def test_an_unknown_value_waits(rule: str, kind: str, path: str) -> None:
+    fact = broken(kind, path, UNKNOWN, tenant="acme" if kind.startswith("kubernetes:") else None)
+    assert denied(fact) == set()
+    assert rule in undecided(fact)
+    assert rule in {finding.rule for finding in evaluate(fact, Stage.PROVISION) if finding.undecided}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("aws:opensearch:Domain", "vpcOptions"),
+        ("aws:iam:RolePolicyAttachment", "policyArn"),
+        ("azure-native:dbforpostgresql:Server", "network.delegatedSubnetResourceId"),
+    ],
+)
+def test_what_must_only_be_there_may_be_unknown(kind: str, path: str) -> None:
+    assert not {"IAM-01", "IAM-03"} & {finding.rule for finding in found(broken(kind, path, UNKNOWN))}
+
+
+def test_a_known_fault_beside_an_unknown_value_denies() -> None:
+    ingress = [{"cidrBlocks": [UNKNOWN, "0.0.0.0/0"]}]
+    assert denied(good("aws:ec2:SecurityGroup", ingress=ingress)) == {"IAM-01"}
+    wide = allowing(Action=[UNKNOWN, "s3:*"], Resource=[UNKNOWN])
+    assert denied(good("aws:iam:Policy", policy=wide)) == {"IAM-03"}
+
+
+# Policy documents
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "7", '{"Statement": 7}', '{"Statement": "x"}', "{}", "[" * 100_000])
+@pytest.mark.parametrize(("kind", "rule"), [("aws:s3:BucketPolicy", "IAM-01"), ("aws:iam:Policy", "IAM-03")])
+def test_a_document_that_cannot_be_read_is_refused(kind: str, rule: str, text: str) -> None:
+    assert rule in denied(good(kind, policy=text))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Action": "ec2:DescribeInstances", "Resource": "*"},
+        {"Action": ["ecr:GetAuthorizationToken", "sts:GetCallerIdentity"], "Resource": "*"},
+        {"Action": ["s3:Get*", "s3:List*"], "Resource": "arn:aws:s3:::acme-features/*"},
+        {
+            "Action": "ec2:StartInstances",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/tenant": "acme"}},
+        },
+    ],
+)
+def test_what_aws_lets_nobody_narrow_passes(statement: dict[str, Any]) -> None:
+    assert denied(good("aws:iam:Policy", policy=allowing(**statement))) == set()
+    assert denied(good("aws:iam:RolePolicy", policy=json.dumps(allowing(**statement)))) == set()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringNotEquals": {"aws:ResourceTag/tenant": "acme"}},
+        {"StringEqualsIfExists": {"aws:ResourceTag/tenant": "acme"}},
+        {"StringLike": {"aws:ResourceTag/tenant": "*"}},
+        {"Bool": {"aws:SecureTransport": "true"}},
+        {"StringEquals": {"aws:RequestedRegion": "me-central-1"}},
+    ],
+)
+def test_a_condition_that_narrows_nothing_counts_for_nothing(condition: dict[str, Any]) -> None:
+    policy = allowing(Action="ec2:StartInstances", Resource="*", Condition=condition)
+    assert denied(good("aws:iam:Policy", policy=policy)) == {"IAM-03"}
+
+
+def test_what_is_denied_is_not_a_right() -> None:
+    policy = {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Principal": "*"}}
+    assert denied(good("aws:iam:Policy", policy=policy)) == set()
+    assert denied(good("aws:s3:BucketPolicy", policy=policy)) == set()
+
+
+# Exceptions, each of them data
+
+
+@pytest.mark.parametrize(
+    ("namespace", "account", "expected"),
+    [
+        ("falaj-system", "openbao-reviewer", set()),
+        ("falaj-system", "default", {"IAM-02"}),
+        ("default", "openbao-reviewer", {"IAM-02"}),
+    ],
+)
+def test_only_vaults_reviewer_keeps_a_token(namespace: str, account: str, expected: set[str]) -> None:
+    metadata = {
+        "name": "r",
+        "namespace": namespace,
+        "annotations": {"kubernetes.io/service-account.name": account},
+    }
+    kind = "kubernetes.io/service-account-token"
+    assert denied(good("kubernetes:core:Secret", type=kind, metadata=metadata)) == expected
+    later = {**metadata, "namespace": UNKNOWN}
+    assert denied(good("kubernetes:core:Secret", type=kind, metadata=later)) == (
+        set() if account == "openbao-reviewer" else {"IAM-02"}
+    )
+
+
+def test_a_session_is_no_static_key() -> None:
+    kind, place = "pulumi:providers:aws", {"cloud": "aws", "region": "me-central-1", "jurisdiction": "uae"}
+    keys = {"region": "me-central-1", "accessKey": "acme", "secretKey": UNKNOWN}
+    provider = ResourceFact("urn:p", kind, "p", keys, **place)  # type: ignore[arg-type]
+    assert denied(provider) == {"IAM-02"}
+    assert denied(dataclasses.replace(provider, inputs={**keys, "token": UNKNOWN})) == set()
+
+
+def test_the_preflight_of_a_browser_asks_nobody() -> None:
+    assert denied(good("aws:apigateway:Method", httpMethod="OPTIONS", authorization="NONE")) == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("text", {"IAM-02"}), ("/etc/token", set()), ("", set()), ("8192", set()), ("true", set()), ("$(OTHER)", set())],
+)
+def test_paths_and_numbers_are_no_credentials(value: str, expected: set[str]) -> None:
+    fact = broken(POD, "spec.containers[0].env", [{"name": "RAY_AUTH_TOKEN", "value": value}], tenant="acme")
+    assert denied(fact) == expected
+
+
+# Whole stacks
+
+
+def tenant_stack(*resources: ResourceFact) -> StackFact:
+    return stack(*resources, tenant="acme")
+
+
+def test_what_stands_beside_a_namespace_is_found_by_the_graph() -> None:
+    namespace = good("kubernetes:core:Namespace", name="n")
+    graph = {"metadata": (namespace.urn,)}
+    spec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    later = {"name": "r", "namespace": UNKNOWN}
+    policy = good("kubernetes:networking:NetworkPolicy", metadata=later, spec=spec)
+    quota = good("kubernetes:core:ResourceQuota", metadata=later)
+    unlinked = denied(tenant_stack(namespace, policy, quota))
+    assert unlinked == {"TEN-02", "TEN-04"}
+    both = [dataclasses.replace(one, references=graph) for one in (policy, quota)]
+    assert denied(tenant_stack(namespace, *both)) == set()
+
+
+def test_a_label_makes_a_namespace_a_tenants() -> None:
+    namespace = good("kubernetes:core:Namespace")
+    assert denied(stack(namespace)) == {"TEN-02", "TEN-04"}
+    free = broken("kubernetes:core:Namespace", "metadata.labels.'falaj.io/tenant'")
+    assert denied(stack(free)) == set()
+
+
+def test_a_whole_account_may_block_what_is_public() -> None:
+    bucket = good("aws:s3:Bucket")
+    assert "IAM-01" in denied(stack(bucket))
+    assert "IAM-01" not in denied(stack(bucket, good("aws:s3:AccountPublicAccessBlock")))
+
+
+# Projects
+
+
+def project(**files: str) -> ProjectFact:
+    return ProjectFact("acme", files)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# nothing\n\n--index-url https://packages.example/simple\n-r other.txt\n",
+        "acme==1 --hash=sha256:" + "a" * 64 + "  # why\n",
+    ],
+)
+def test_options_and_comments_are_no_requirements(text: str) -> None:
+    assert denied(ProjectFact("acme", {"requirements.txt": text})) == set()
+
+
+def test_the_first_loose_requirement_is_named_with_its_file() -> None:
+    (finding,) = found(ProjectFact("acme", {"infra/requirements-dev.txt": "numpy>=2 ; python_version > '3'\n"}))
+    assert finding.path == "infra/requirements-dev.txt"
+    assert "numpy" in finding.message
+
+
+@pytest.mark.parametrize("name", ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"])
+@given(
+    text=st.text(max_size=60) | st.sampled_from(["[[package]]", "package = 3", "{}", "[]", '{"default": 3}', "\x00"])
+)
+@settings(max_examples=60, deadline=None)
+def test_no_lock_file_makes_a_rule_crash(name: str, text: str) -> None:
+    for finding in found(ProjectFact("acme", {name: text})):
+        assert "could not be applied" not in finding.message
+
+
+# No check raises, whatever the inputs
+
+WORDS = sorted(
+    {
+        "spec", "metadata", "namespace", "name", "labels", "rules", "verbs", "subjects", "roleRef", "containers", "env",
+        "value", "command", "args", "image", "resources", "requests", "limits", "nvidia.com/gpu", "ingress", "from",
+        "namespaceSelector", "ipBlock", "cidr", "policy", "Statement", "Effect", "Action", "Resource", "Principal",
+        "AWS", "Condition", "StringEquals", "aws:SourceArn", "assumeRolePolicy", "inlinePolicies", "cidrBlocks",
+        "securityRules", "sourceAddressPrefix", "direction", "access", "permissions", "actions", "metadataOptions",
+        "httpTokens", "environment", "variables", "vpcOptions", "properties", "template", "securityContext",
+        "capabilities", "drop", "add", "ports", "hostPort", "volumes", "tags", "hard", "podSelector", "policyTypes",
+        "type", "annotations", "containerDefinitions", "networkInterfaces", "acl", "grants", "authOptions", "mode",
+        "headGroupSpec", "workerGroupSpecs", "roleDefinitionId", "scope", "servicePrincipalProfile", "group",
+    }
+)  # fmt: skip
+TEXTS = st.sampled_from(
+    [*WORDS, "*", "0.0.0.0/0", "::/0", "Allow", "Deny", "{", "[]", "{}", "prod", "dev", "token", ""]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.floats(allow_nan=True) | TEXTS | st.just(UNKNOWN),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=3),
+    max_leaves=12,
+)
+KINDS = sorted({kind for rule in OWN for kind in rule.kinds or ()} | {"kubernetes:core:ConfigMap"})
+
+
+def crashes(fact: Any) -> list[Finding]:
+    """Where a rule of these families raised."""
+    applied = [one for rule in OWN if isinstance(fact, rule.applies_to) for one in apply(rule, fact, Stage.PROVISION)]
+    return [finding for finding in applied if "could not be applied" in finding.message]
+
+
+@given(kind=st.sampled_from(KINDS), inputs=st.dictionaries(st.sampled_from(WORDS), VALUES, max_size=5))
+@settings(max_examples=1500, deadline=None)
+def test_no_rule_raises_on_whatever_inputs(kind: str, inputs: dict[str, Any]) -> None:
+    for tenant in (None, "acme"):
+        fact = ResourceFact("urn:x", kind, "x", inputs, "aws", "me-central-1", "uae", tenant=tenant)
+        assert crashes(fact) == []
+        assert crashes(stack(fact, fact, tenant=tenant)) == []
+
+
+@given(data=st.data())
+@settings(max_examples=1000, deadline=None)
+def test_no_rule_raises_on_a_good_resource_with_anything_inside(data: st.DataObject) -> None:
+    fact = good(data.draw(st.sampled_from(kinds())), tenant=data.draw(st.sampled_from([None, "acme"])))
+    paths = list(_paths(dict(fact.inputs)))
+    inputs = _with(dict(fact.inputs), data.draw(st.sampled_from(paths)), data.draw(VALUES))
+    changed = dataclasses.replace(fact, inputs=inputs)
+    assert crashes(changed) == []
+    assert crashes(stack(changed, tenant=fact.tenant)) == []
+
+
+def _paths(value: Any, at: tuple[Any, ...] = ()) -> Any:
+    if at:
+        yield at
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from _paths(child, (*at, key))
+
+
+def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = _with(copied[path[0]], path[1:], new)
+    return copied
+
+
+def test_every_kind_that_is_judged_by_a_check_of_its_own_has_a_case() -> None:
+    """Kinds that share a check with others may do without: one case of the check is enough."""
+    judged = {kind for rule in OWN if rule.kinds for kind in rule.kinds}
+    with_case = {case.bad.kind for case in own_cases() if isinstance(case.bad, ResourceFact)}
+    shared = {
+        "aws:s3:AccessPoint", "aws:neptune:ClusterInstance", "aws:mq:Broker",
+        "aws:dms:ReplicationInstance", "aws:rds:ClusterSnapshotCopy", "aws:ec2:DefaultSecurityGroup",
+        "aws:ec2:SpotInstanceRequest", "aws:ec2:DefaultSubnet", "aws:alb:LoadBalancer", "aws:ecr:RegistryPolicy",
+        "aws:efs:FileSystemPolicy", "aws:backup:VaultPolicy", "azure-native:sql:FirewallRule",
+        "aws:iam:UserPolicyAttachment", "aws:iam:GroupPolicyAttachment", "aws:iam:PolicyAttachment",
+        "azuread:index:ServicePrincipalPassword",
+        "aws:iam:ServiceSpecificCredential", "aws:kms:Key", "aws:sns:Topic", "aws:sqs:Queue",
+        *POD_KINDS,
+    }  # fmt: skip
+    assert judged - with_case <= shared
