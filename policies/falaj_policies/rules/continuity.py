@@ -63,6 +63,12 @@ _RECOVERABLE: Final[Mapping[str, Check]] = {
     "aws:rds:Cluster": _backed_up(1),
     "aws:docdb:Cluster": _backed_up(1),
     "aws:neptune:Cluster": _backed_up(1),
+    "aws:redshift:Cluster": at_least(
+        "automatedSnapshotRetentionPeriod",
+        _LEAST_BACKUPS,
+        f"keeps snapshots less than {_LEAST_BACKUPS} days",
+        default=1,
+    ),
     "aws:dynamodb:Table": is_true("pointInTimeRecovery.enabled", "cannot be brought back to a moment before"),
     "aws:s3:BucketVersioning": one_of(
         "versioningConfiguration.status", ("Enabled",), "what is overwritten or deleted is gone"

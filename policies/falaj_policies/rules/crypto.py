@@ -119,8 +119,26 @@ def _agent_pools(resource: ResourceFact) -> Iterator[Objection]:
             yield Objection("keeps its nodes' scratch disks in clear", path=f"{at}.enableEncryptionAtHost")
 
 
-def _only_secure_strings(resource: ResourceFact) -> bool:
+def _plain_parameter(resource: ResourceFact) -> bool:
     return resource.inputs.get("type") in ("String", "StringList")
+
+
+def _has_launch_template(resource: ResourceFact) -> Iterator[Objection]:
+    """Without one, a node group's disks are what the service makes them."""
+    template = resource.inputs.get("launchTemplate")
+    if template is not UNKNOWN and not isinstance(template, Mapping):
+        yield Objection(
+            "without a launch template its nodes' disks are under no key of the customer's", "launchTemplate"
+        )
+
+
+def _machine(resource: ResourceFact) -> Iterator[Objection]:
+    profile = resource.inputs.get("storageProfile")
+    disks = [("storageProfile.osDisk", get(profile, "osDisk")), *items(profile, "dataDisks", "storageProfile")]
+    for at, disk in disks:
+        found = get(disk, "managedDisk", "diskEncryptionSet", "id")
+        if not is_there(found):
+            yield Objection(_NOT_UNDER_A_KEY, path=f"{at}.managedDisk.diskEncryptionSet.id")
 
 
 _AT_REST: Final[Mapping[str, Check]] = {
@@ -143,13 +161,16 @@ _AT_REST: Final[Mapping[str, Check]] = {
     "aws:sqs:Queue": customer_key("kmsMasterKeyId"),
     "aws:kinesis:Stream": all_of(one_of("encryptionType", ("KMS",), _NOT_ENCRYPTED), customer_key("kmsKeyId")),
     "aws:secretsmanager:Secret": customer_key("kmsKeyId"),
-    "aws:ssm:Parameter": unless(_only_secure_strings, customer_key("keyId")),
+    "aws:ssm:Parameter": unless(_plain_parameter, customer_key("keyId")),
     "aws:opensearch:Domain": _encrypted("encryptAtRest.enabled", "encryptAtRest.kmsKeyId"),
     "aws:elasticache:ReplicationGroup": _encrypted("atRestEncryptionEnabled", "kmsKeyId"),
     "aws:msk:Cluster": customer_key("encryptionInfo.encryptionAtRestKmsKeyArn"),
     "aws:backup:Vault": customer_key("kmsKeyArn"),
     "aws:fsx:LustreFileSystem": customer_key("kmsKeyId"),
+    "aws:eks:NodeGroup": _has_launch_template,
     "aws:sagemaker:NotebookInstance": customer_key("kmsKeyId"),
+    "aws:sagemaker:Domain": customer_key("kmsKeyId"),
+    "aws:sagemaker:EndpointConfiguration": customer_key("kmsKeyArn"),
     "aws:s3:BucketServerSideEncryptionConfiguration": _bucket_encryption,
     "azure-native:storage:StorageAccount": all_of(
         one_of("encryption.keySource", ("Microsoft.Keyvault",), _NOT_UNDER_A_KEY),
@@ -167,6 +188,9 @@ _AT_REST: Final[Mapping[str, Check]] = {
         )
         for name in ("Disk", "Snapshot")
     },
+    "azure-native:compute:VirtualMachine": all_of(
+        is_true("securityProfile.encryptionAtHost", "keeps its scratch disks in clear"), _machine
+    ),
     "azure-native:dbforpostgresql:Server": all_of(
         one_of("dataEncryption.type", ("AzureKeyVault",), _NOT_UNDER_A_KEY),
         present("dataEncryption.primaryKeyURI", _NOT_UNDER_A_KEY),

@@ -85,11 +85,13 @@ _LOGGED: Final[Mapping[str, Check]] = {
         present("accessLogs.bucket", "does not log who asks for what"),
         not_false("accessLogs.enabled", "does not log who asks for what"),
     ),
+    "aws:apigateway:Stage": present("accessLogSettings.destinationArn", "does not log who asks for what"),
     "aws:opensearch:Domain": _audit_published,
     "azure-native:containerservice:ManagedCluster": is_true(
         "addonProfiles.omsagent.enabled", "what its containers log is kept nowhere"
     ),
     "azure-native:dbforpostgresql:Configuration": _postgres_setting,
+    "azure-native:web:WebApp": is_true("siteConfig.httpLoggingEnabled", "does not log who asks for what"),
 }
 
 _AUDIT_CATEGORIES: Final[Mapping[str, tuple[str, ...]]] = {

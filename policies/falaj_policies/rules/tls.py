@@ -28,6 +28,8 @@ _MODERN_POLICIES: Final = (
     "ELBSecurityPolicy-TLS-1-2-",
 )
 _DATABASE_SWITCHES: Final = {
+    "redshift": ("require_ssl", "true"),
+    "docdb": ("tls", "enabled"),
     "postgres": ("rds.force_ssl", "1"),
     "aurora-postgresql": ("rds.force_ssl", "1"),
     "sqlserver": ("rds.force_ssl", "1"),
@@ -35,7 +37,7 @@ _DATABASE_SWITCHES: Final = {
     "aurora-mysql": ("require_secure_transport", "ON"),
     "mariadb": ("require_secure_transport", "1"),
 }
-_ON: Final = frozenset({"1", "on", "true"})
+_ON: Final = frozenset({"1", "on", "true", "enabled", "tls1.2+", "tls1.3+", "fips-140-3"})
 
 
 def _listener(resource: ResourceFact) -> Iterator[Objection]:
@@ -123,6 +125,9 @@ _TRANSPORT: Final[Mapping[str, Check]] = {
     "aws:elb:LoadBalancer": _classic_listeners,
     "aws:rds:ParameterGroup": _parameter_group,
     "aws:rds:ClusterParameterGroup": _parameter_group,
+    "aws:docdb:ClusterParameterGroup": _parameter_group,
+    "aws:redshift:ParameterGroup": _parameter_group,
+    "aws:rds:Proxy": is_true("requireTls", _IN_CLEAR),
     "aws:elasticache:ReplicationGroup": all_of(
         is_true("transitEncryptionEnabled", _IN_CLEAR),
         one_of("transitEncryptionMode", ("required",), _IN_CLEAR, default=True),
@@ -155,6 +160,8 @@ _TRANSPORT: Final[Mapping[str, Check]] = {
         not_true("enableNonSslPort", _IN_CLEAR),
         one_of("minimumTlsVersion", ("1.2",), _OLD_TLS),
     ),
+    "azure-native:eventhub:Namespace": one_of("minimumTlsVersion", ("1.2",), _OLD_TLS),
+    "azure-native:servicebus:Namespace": one_of("minimumTlsVersion", ("1.2",), _OLD_TLS),
     "azure-native:sql:Server": one_of("minimalTlsVersion", ("1.2", "1.3"), _OLD_TLS),
     "kubernetes:networking:Ingress": _ingress,
     "kubernetes:extensions:Ingress": _ingress,

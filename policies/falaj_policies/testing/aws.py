@@ -22,6 +22,11 @@ _DATABASE: Final[Mapping[str, Any]] = {
     "iamDatabaseAuthenticationEnabled": True,
     "manageMasterUserPassword": True,
 }
+_DATABASE_OF_DOCUMENTS: Final[Mapping[str, Any]] = {
+    "storageEncrypted": True,
+    "backupRetentionPeriod": 14,
+    "deletionProtection": True,
+}
 
 _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
     "aws:s3/bucket:Bucket": {"bucket": "acme-features"},
@@ -69,6 +74,8 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "rule": {"defaultRetention": {"mode": "COMPLIANCE", "days": 400}},
     },
     "aws:kms/key:Key": {"enableKeyRotation": True, "deletionWindowInDays": 30},
+    "aws:kms/replicaKey:ReplicaKey": {"primaryKeyArn": KEY, "deletionWindowInDays": 30},
+    "aws:kms/externalKey:ExternalKey": {"deletionWindowInDays": 30},
     "aws:ebs/volume:Volume": {"availabilityZone": f"{_HERE}a", "size": 50, "encrypted": True, "kmsKeyId": KEY},
     "aws:ebs/snapshotCopy:SnapshotCopy": {
         "sourceRegion": _HERE,
@@ -152,6 +159,20 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
         "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": {**_DISK, "encrypted": "true"}}],
     },
+    "aws:ec2/amiCopy:AmiCopy": {
+        "name": "acme",
+        "sourceAmiId": "ami-0",
+        "sourceAmiRegion": _HERE,
+        "encrypted": True,
+        "kmsKeyId": KEY,
+    },
+    "aws:eks/nodeGroup:NodeGroup": {
+        "clusterName": "acme",
+        "nodeRoleArn": _ROLE,
+        "subnetIds": ["subnet-0"],
+        "scalingConfig": {"desiredSize": 1, "minSize": 1, "maxSize": 2},
+        "launchTemplate": {"id": "lt-0", "version": "1"},
+    },
     "aws:rds/instance:Instance": {
         **_DATABASE,
         "engine": "postgres",
@@ -175,6 +196,39 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "destinationRegion": _HERE,
         "kmsKeyId": KEY,
     },
+    "aws:rds/proxy:Proxy": {
+        "name": "acme",
+        "engineFamily": "POSTGRESQL",
+        "requireTls": True,
+        "roleArn": _ROLE,
+        "auths": [{"iamAuth": "REQUIRED"}],
+    },
+    "aws:docdb/cluster:Cluster": {**_DATABASE_OF_DOCUMENTS, "kmsKeyId": KEY, "enabledCloudwatchLogsExports": ["audit"]},
+    "aws:docdb/clusterParameterGroup:ClusterParameterGroup": {
+        "family": "docdb5.0",
+        "parameters": [{"name": "tls", "value": "enabled"}],
+    },
+    "aws:neptune/cluster:Cluster": {
+        **_DATABASE_OF_DOCUMENTS,
+        "kmsKeyArn": KEY,
+        "enableCloudwatchLogsExports": ["audit"],
+        "iamDatabaseAuthenticationEnabled": True,
+    },
+    "aws:redshift/cluster:Cluster": {
+        "clusterIdentifier": "acme",
+        "nodeType": "ra3.large",
+        "encrypted": True,
+        "kmsKeyId": KEY,
+        "publiclyAccessible": False,
+        "enhancedVpcRouting": True,
+        "manageMasterPassword": True,
+        "automatedSnapshotRetentionPeriod": 14,
+    },
+    "aws:redshift/parameterGroup:ParameterGroup": {
+        "family": "redshift-2.0",
+        "parameters": [{"name": "require_ssl", "value": "true"}],
+    },
+    "aws:fsx/lustreFileSystem:LustreFileSystem": {"subnetIds": "subnet-0", "storageCapacity": 1200, "kmsKeyId": KEY},
     "aws:efs/fileSystem:FileSystem": {"encrypted": True, "kmsKeyId": KEY},
     "aws:efs/replicationConfiguration:ReplicationConfiguration": {
         "sourceFileSystemId": "fs-0",
@@ -267,6 +321,17 @@ _RESOURCES: Final[Mapping[str, Mapping[str, Any]]] = {
         "internal": True,
         "accessLogs": {"bucket": "acme-features"},
         "listeners": [{"lbPort": 443, "lbProtocol": "https", "instancePort": 443, "instanceProtocol": "https"}],
+    },
+    "aws:apigateway/domainName:DomainName": {
+        "domainName": "acme.example",
+        "securityPolicy": "TLS_1_2",
+        "regionalCertificateArn": f"arn:aws:acm:{_HERE}:{_ACCOUNT}:certificate/acme",
+    },
+    "aws:apigateway/stage:Stage": {
+        "restApi": "api-0",
+        "deployment": "1",
+        "stageName": "live",
+        "accessLogSettings": {"destinationArn": f"arn:aws:logs:{_HERE}:{_ACCOUNT}:log-group:api", "format": "$context"},
     },
     "aws:lb/listener:Listener": {
         "loadBalancerArn": f"arn:aws:elasticloadbalancing:{_HERE}:{_ACCOUNT}:loadbalancer/app/acme/0",

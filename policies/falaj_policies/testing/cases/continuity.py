@@ -20,13 +20,15 @@ def _stack(what: str, regime: str, standby: tuple[str, str] | None) -> Case:
 CASES = (
     *(
         case
-        for kind in ("aws:rds:Instance", "aws:rds:Cluster")
+        for kind in ("aws:rds:Instance", "aws:rds:Cluster", "aws:docdb:Cluster", "aws:neptune:Cluster")
         for case in (
             _one(kind, "backupRetentionPeriod", 6, "with backups of six days", backupRetentionPeriod=7),
             _one(kind, "backupRetentionPeriod", REMOVED, "with the provider's choice of backups"),
             _one(kind, "deletionProtection", REMOVED, "that can be deleted in one step"),
         )
     ),
+    _one("aws:redshift:Cluster", "automatedSnapshotRetentionPeriod", 6, "with snapshots of six days"),
+    _one("aws:redshift:Cluster", "automatedSnapshotRetentionPeriod", REMOVED, "with snapshots of a day"),
     _one("aws:dynamodb:Table", "pointInTimeRecovery.enabled", False, "without point-in-time recovery"),
     _one("aws:s3:BucketVersioning", "versioningConfiguration.status", "Suspended", "that is suspended"),
     _one("azure-native:dbforpostgresql:Server", "backup.backupRetentionDays", 6, "with backups of six days"),

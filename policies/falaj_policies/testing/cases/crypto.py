@@ -44,12 +44,15 @@ _DEFAULT_ENCRYPTION: Final = "rules[0].applyServerSideEncryptionByDefault"
 _REDIRECT: Final = [{"type": "redirect", "redirect": {"protocol": "HTTPS", "statusCode": "HTTP_301"}}]
 _LISTENER: Final = "aws:lb:Listener"
 _ACCOUNT: Final = "azure-native:storage:StorageAccount"
+_MACHINE: Final = "azure-native:compute:VirtualMachine"
 _CLUSTER: Final = "azure-native:containerservice:ManagedCluster"
 _GROUPS: Final = (
     ("aws:rds:ParameterGroup", "postgres17", "rds.force_ssl", "0"),
     ("aws:rds:ParameterGroup", "sqlserver-se-16.0", "rds.force_ssl", "0"),
     ("aws:rds:ParameterGroup", "mysql8.4", "require_secure_transport", "0"),
     ("aws:rds:ParameterGroup", "mariadb11.4", "require_secure_transport", "0"),
+    ("aws:docdb:ClusterParameterGroup", "docdb5.0", "tls", "disabled"),
+    ("aws:redshift:ParameterGroup", "redshift-2.0", "require_ssl", "false"),
     ("aws:rds:ClusterParameterGroup", "aurora-mysql8.0", "require_secure_transport", "OFF"),
     ("aws:rds:ClusterParameterGroup", "aurora-postgresql16", "rds.force_ssl", "0"),
 )
@@ -85,6 +88,12 @@ CASES = (
     *_at_rest("aws:ebs:SnapshotCopy", "encrypted", "kmsKeyId"),
     *_at_rest("aws:rds:Instance", "storageEncrypted", "kmsKeyId"),
     *_at_rest("aws:rds:Cluster", "storageEncrypted", "kmsKeyId"),
+    *_at_rest("aws:docdb:Cluster", "storageEncrypted", "kmsKeyId"),
+    *_at_rest("aws:neptune:Cluster", "storageEncrypted", "kmsKeyArn"),
+    *_at_rest("aws:redshift:Cluster", "encrypted", "kmsKeyId"),
+    *_at_rest("aws:ec2:AmiCopy", "encrypted", "kmsKeyId"),
+    *_key("aws:fsx:LustreFileSystem", "kmsKeyId"),
+    _one("CRY-01", "aws:eks:NodeGroup", "launchTemplate", REMOVED, "with the service's own disks"),
     *_at_rest("aws:efs:FileSystem", "encrypted", "kmsKeyId"),
     *_at_rest("aws:dynamodb:Table", "serverSideEncryption.enabled", "serverSideEncryption.kmsKeyArn"),
     *_at_rest("aws:opensearch:Domain", "encryptAtRest.enabled", "encryptAtRest.kmsKeyId"),
@@ -130,6 +139,13 @@ CASES = (
             *_azure_key("CRY-01", kind, "encryption", "encryption.diskEncryptionSetId"),
             _one("CRY-01", kind, "encryption.type", "EncryptionAtRestWithPlatformKey", "under the provider's key"),
         )
+    ),
+    _one("CRY-01", _MACHINE, "securityProfile.encryptionAtHost", REMOVED, "with scratch disks in clear"),
+    *_azure_key(
+        "CRY-01",
+        _MACHINE,
+        "storageProfile.osDisk.managedDisk.diskEncryptionSet",
+        "storageProfile.dataDisks[0].managedDisk.diskEncryptionSet.id",
     ),
     *_azure_key("CRY-01", "azure-native:dbforpostgresql:Server", "dataEncryption", "dataEncryption.primaryKeyURI"),
     _one(
@@ -191,6 +207,10 @@ CASES = (
     _one("CRY-03", "azure-native:web:WebApp", "siteConfig.ftpsState", "AllAllowed", "with plain FTP"),
     _one("CRY-03", "azure-native:redis:Redis", "enableNonSslPort", True, "in clear"),
     _one("CRY-03", "azure-native:redis:Redis", "minimumTlsVersion", "1.0", "with TLS 1.0"),
+    _one("CRY-03", "aws:rds:Proxy", "requireTls", REMOVED, "in clear"),
+    _one("CRY-03", "aws:apigateway:DomainName", "securityPolicy", "TLS_1_0", "with TLS 1.0"),
+    _one("CRY-03", "azure-native:eventhub:Namespace", "minimumTlsVersion", "1.0", "with TLS 1.0"),
+    _one("CRY-03", "azure-native:servicebus:Namespace", "minimumTlsVersion", "1.1", "with TLS 1.1"),
     _one("CRY-03", "azure-native:sql:Server", "minimalTlsVersion", "1.1", "with TLS 1.1"),
     _one("CRY-03", "kubernetes:networking:Ingress", "spec.tls", REMOVED, "without a certificate"),
     _stack_without("CRY-03", "aws:s3:BucketPolicy", "a bucket without a policy"),
@@ -198,6 +218,8 @@ CASES = (
     _one("CRY-04", "aws:kms:Key", "enableKeyRotation", REMOVED, "that is never rotated"),
     _one("CRY-04", "aws:kms:Key", "rotationPeriodInDays", 366, "that is rotated too seldom", rotationPeriodInDays=365),
     _one("CRY-04", "aws:kms:Key", "deletionWindowInDays", 13, "that is gone in 13 days", deletionWindowInDays=14),
+    _one("CRY-04", "aws:kms:ReplicaKey", "deletionWindowInDays", 7, "that is gone in a week"),
+    _one("CRY-04", "aws:kms:ExternalKey", "deletionWindowInDays", 7, "that is gone in a week"),
     _one("CRY-04", "aws:secretsmanager:Secret", "recoveryWindowInDays", 0, "that is gone at once"),
     _one("CRY-04", "azure-native:keyvault:Vault", "properties.enableSoftDelete", False, "without soft delete"),
     _one("CRY-04", "azure-native:keyvault:Vault", "properties.softDeleteRetentionInDays", 7, "with a week to notice"),
