@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -332,6 +334,35 @@ def test_every_type_is_converted_as_the_table_says() -> None:
                 "uaenorth",
                 {"other": 1},
             )
+
+
+def _sdk(package: str, module: str) -> str:
+    """The source of a module of a provider's SDK."""
+    folder = Path(importlib.util.find_spec(package).submodule_search_locations[0], module)  # type: ignore[union-attr, index]
+    return "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+
+
+def test_the_tables_name_only_inputs_that_the_providers_have() -> None:
+    """A name with a slip of the pen would convert nothing, and its checks would pass in silence."""
+    sources: dict[str, str] = {}
+    for kind, type_ in aws_types.TYPES.items():
+        module, name = kind.split(":")[1:]
+        module = {"lambda": "lambda_"}.get(module, module)
+        text = sources.setdefault(module, _sdk("pulumi_aws", module))
+        assert f"class {name}Args" in text, kind
+        for key in {*type_.renames, *type_.maps} - {"tags", "tagsAll"}:
+            assert f'"{key}"' in text or re.search(rf"\bdef {key}\(", text), (kind, key)
+    for kind, azure in azure_types.TYPES.items():
+        module, name = kind.split(":")[1:]
+        text = sources.setdefault(f"azure {module}", _sdk("pulumi_azure_native", module))
+        assert f"class {name}Args" in text, kind
+        for key in {azure.name, *azure.renames}:
+            assert f'"{key}"' in text or re.search(rf"\bdef {key}\(", text), (kind, key)
+
+
+def test_whole_numbers_stay_whole() -> None:
+    found = plain(_fact("aws:cloudwatch/logGroup:LogGroup", "l", {"retentionInDays": 400.0, "other": 0.5})).inputs
+    assert json.dumps(found) == '{"retentionInDays": 400, "other": 0.5}'
 
 
 def test_sub_resources_of_azure_have_properties_of_their_own() -> None:

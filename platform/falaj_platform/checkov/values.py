@@ -66,7 +66,8 @@ class _Walk:
         # Besides plain values there are assets and archives: files, of which the program only says where they are.
         if hidden or not (value is None or isinstance(value, str | int | float | bool)):
             return HIDDEN
-        return value
+        # Numbers cross Pulumi's protocol as floats; checks compare them with whole ones.
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def snake(name: str) -> str:

@@ -40,7 +40,7 @@ _LISTENER: Final = _type("aws_lb_listener", many="defaultActions targetGroups", 
 _TARGET_GROUP: Final = _type("aws_lb_target_group", many="targetFailovers targetHealthStates")
 
 TYPES: Final[Mapping[str, AwsType]] = {
-    "aws:accessanalyzer:Analyzer": _type("aws_accessanalyzer_analyzer"),
+    "aws:accessanalyzer:Analyzer": _type("aws_accessanalyzer_analyzer", many="exclusions inclusions"),
     "aws:acm:Certificate": _type("aws_acm_certificate", many="validationOptions"),
     "aws:acm:CertificateValidation": _type("aws_acm_certificate_validation"),
     "aws:alb:Listener": _LISTENER,
@@ -62,7 +62,7 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:apigatewayv2:Api": _type("aws_apigatewayv2_api"),
     "aws:apigatewayv2:Route": _type("aws_apigatewayv2_route", many="requestParameters", maps="requestModels"),
     "aws:apigatewayv2:Stage": _type("aws_apigatewayv2_stage", maps="stageVariables"),
-    "aws:appautoscaling:Policy": _type("aws_appautoscaling_policy"),
+    "aws:appautoscaling:Policy": _type("aws_appautoscaling_policy", many="stepAdjustments"),
     "aws:appautoscaling:Target": _type("aws_appautoscaling_target"),
     "aws:athena:Workgroup": _type("aws_athena_workgroup"),
     "aws:autoscaling:Attachment": _type("aws_autoscaling_attachment"),
@@ -77,7 +77,12 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:backup:Vault": _type("aws_backup_vault"),
     "aws:backup:VaultLockConfiguration": _type("aws_backup_vault_lock_configuration"),
     "aws:backup:VaultPolicy": _type("aws_backup_vault_policy"),
-    "aws:batch:JobDefinition": _type("aws_batch_job_definition", maps="parameters"),
+    "aws:batch:JobDefinition": _type(
+        "aws_batch_job_definition",
+        many="containers initContainers volumes volumeMounts",
+        maps="parameters labels limits requests",
+        envs="env",
+    ),
     "aws:cfg:ConfigurationAggregator": _type("aws_config_configuration_aggregator"),
     "aws:cfg:Recorder": _type("aws_config_configuration_recorder", recordingStrategies="recording_strategy"),
     "aws:cfg:RecorderStatus": _type("aws_config_configuration_recorder_status"),
@@ -91,7 +96,9 @@ TYPES: Final[Mapping[str, AwsType]] = {
         many="eventSelectors dataResources insightSelectors advancedEventSelectors fieldSelectors",
     ),
     "aws:cloudwatch:EventRule": _type("aws_cloudwatch_event_rule"),
-    "aws:cloudwatch:EventTarget": _type("aws_cloudwatch_event_target"),
+    "aws:cloudwatch:EventTarget": _type(
+        "aws_cloudwatch_event_target", maps="headerParameters inputPaths queryStringParameters"
+    ),
     "aws:cloudwatch:LogGroup": _type("aws_cloudwatch_log_group"),
     "aws:cloudwatch:LogMetricFilter": _type("aws_cloudwatch_log_metric_filter", maps="dimensions"),
     "aws:cloudwatch:LogStream": _type("aws_cloudwatch_log_stream"),
@@ -181,9 +188,11 @@ TYPES: Final[Mapping[str, AwsType]] = {
         "aws_elasticache_replication_group", many="logDeliveryConfigurations nodeGroupConfigurations"
     ),
     "aws:elasticache:SubnetGroup": _type("aws_elasticache_subnet_group"),
-    "aws:elasticsearch:Domain": _type("aws_elasticsearch_domain", maps="advancedOptions"),
+    "aws:elasticsearch:Domain": _type("aws_elasticsearch_domain", maps="advancedOptions", many="maintenanceSchedules"),
     "aws:elb:LoadBalancer": _type("aws_elb", many="listeners"),
-    "aws:emr:Cluster": _type("aws_emr_cluster", many="steps bootstrapActions ebsConfigs"),
+    "aws:emr:Cluster": _type(
+        "aws_emr_cluster", many="steps bootstrapActions ebsConfigs placementGroupConfigs", maps="properties"
+    ),
     "aws:emr:SecurityConfiguration": _type("aws_emr_security_configuration"),
     "aws:fsx:LustreFileSystem": _type("aws_fsx_lustre_file_system", maps="finalBackupTags"),
     "aws:fsx:OntapFileSystem": _type("aws_fsx_ontap_file_system"),
@@ -215,15 +224,15 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:iam:UserLoginProfile": _type("aws_iam_user_login_profile"),
     "aws:iam:UserPolicy": _type("aws_iam_user_policy"),
     "aws:iam:UserPolicyAttachment": _type("aws_iam_user_policy_attachment"),
-    "aws:kinesis:FirehoseDeliveryStream": _type("aws_kinesis_firehose_delivery_stream"),
+    "aws:kinesis:FirehoseDeliveryStream": _type("aws_kinesis_firehose_delivery_stream", maps="columnToJsonKeyMappings"),
     "aws:kinesis:Stream": _type("aws_kinesis_stream"),
     "aws:kms:Alias": _type("aws_kms_alias"),
     "aws:kms:ExternalKey": _type("aws_kms_external_key"),
-    "aws:kms:Grant": _type("aws_kms_grant", many="constraints"),
+    "aws:kms:Grant": _type("aws_kms_grant", many="constraints", maps="encryptionContextEquals encryptionContextSubset"),
     "aws:kms:Key": _type("aws_kms_key"),
     "aws:kms:KeyPolicy": _type("aws_kms_key_policy"),
     "aws:kms:ReplicaKey": _type("aws_kms_replica_key"),
-    "aws:lambda:Alias": _type("aws_lambda_alias"),
+    "aws:lambda:Alias": _type("aws_lambda_alias", maps="additionalVersionWeights"),
     "aws:lambda:CodeSigningConfig": _type("aws_lambda_code_signing_config"),
     "aws:lambda:EventSourceMapping": _type(
         "aws_lambda_event_source_mapping", many="filters sourceAccessConfigurations", maps="endpoints"
@@ -249,7 +258,7 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:rds:ClusterSnapshot": _type("aws_db_cluster_snapshot"),
     "aws:rds:GlobalCluster": _type("aws_rds_global_cluster"),
     "aws:rds:Instance": _type("aws_db_instance"),
-    "aws:rds:OptionGroup": _type("aws_db_option_group", many="options"),
+    "aws:rds:OptionGroup": _type("aws_db_option_group", many="options optionSettings"),
     "aws:rds:ParameterGroup": _type("aws_db_parameter_group", many="parameters"),
     "aws:rds:Snapshot": _type("aws_db_snapshot"),
     "aws:rds:SubnetGroup": _type("aws_db_subnet_group"),
@@ -328,7 +337,11 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:transfer:Server": _type("aws_transfer_server"),
     "aws:vpc:SecurityGroupEgressRule": _type("aws_vpc_security_group_egress_rule"),
     "aws:vpc:SecurityGroupIngressRule": _type("aws_vpc_security_group_ingress_rule"),
-    "aws:wafv2:WebAcl": _type("aws_wafv2_web_acl", many="rules ruleActionOverrides"),
+    "aws:wafv2:WebAcl": _type(
+        "aws_wafv2_web_acl",
+        many="rules ruleActionOverrides ruleLabels statements textTransformations managedRuleGroupConfigs "
+        "excludedRules",
+    ),
     "aws:wafv2:WebAclAssociation": _type("aws_wafv2_web_acl_association"),
     "aws:wafv2:WebAclLoggingConfiguration": _type("aws_wafv2_web_acl_logging_configuration"),
 }
