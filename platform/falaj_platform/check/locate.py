@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,8 @@ Key = tuple[str | int, ...]
 # A text so short is found everywhere; that it is the same proves nothing.
 _TELLING: Final = 4
 _CANDIDATES: Final = 4
+# Deeper than anybody writes; an alias may lead on for ever.
+_DEPTH: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def leaves(node: Any, key: Key, depth: int = 0) -> Iterator[tuple[Key, Any, int]
     """Key, value and line (from 1) of every scalar below a node. Encrypted values have none."""
     import yaml
 
-    if depth > 50:
+    if depth > _DEPTH:
         return
     if isinstance(node, yaml.ScalarNode):
         if key and key[-1] != "secure":
@@ -250,30 +251,27 @@ def _full(key: Key, project: str, default: bool) -> Key:
 
 
 def _values(node: Any, project: str, default: bool) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+    """The configuration by full key, each value as a whole."""
+    values = {}
     for name, value in _pairs(node):
-        for key, item, _line in leaves(value, (name.value,)):
-            full = _full(key, project, default)
-            if full:
-                _put(values, full, item)
+        key = name.value if ":" in name.value else f"{project}:{name.value}"
+        found = _plain(value)
+        if default and isinstance(found, dict):
+            found = found.get("value", found.get("default"))
+        values[key] = found
     return values
 
 
-def _put(values: dict[str, Any], key: Key, value: Any) -> None:
-    """Set a leaf in nested mappings and lists; leaves come in order, so lists grow by one."""
-    target: Any = values
-    for part, following in pairwise(key):
-        empty: Any = [] if isinstance(following, int) else {}
-        if isinstance(target, list):
-            while len(target) <= int(part):
-                target.append(empty)
-            target = target[int(part)]
-        else:
-            target = target.setdefault(part, empty)
-    if isinstance(target, list):
-        target.append(value)
-    else:
-        target[key[-1]] = value
+def _plain(node: Any, depth: int = 0) -> Any:
+    import yaml
+
+    if depth > _DEPTH:
+        return None
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _plain(value, depth + 1) for key, value in _pairs(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, depth + 1) for item in node.value]
+    return _scalar(node)
 
 
 def position(file: Path, keys: Sequence[str | int]) -> int:
