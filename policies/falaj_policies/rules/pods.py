@@ -59,22 +59,25 @@ def restricted_pods(resource: ResourceFact) -> Iterator[Objection]:
 
 
 def _restricted_container(spec: object, container: object, at: str) -> Iterator[Objection]:
-    def effective(*keys: str) -> Any:
-        own = get(container, "securityContext", *keys)
-        return own if own is not None else get(spec, "securityContext", *keys)
-
+    own, shared = get(container, "securityContext"), get(spec, "securityContext")
     where = f"{at}.securityContext"
-    if (value := get(container, "securityContext", "privileged")) not in (None, False):
+
+    def effective(key: str) -> Any:
+        """The container's own setting, else its pod's."""
+        value = get(own, key)
+        return value if value is not None else get(shared, key)
+
+    if (value := get(own, "privileged")) not in (None, False):
         yield objection(value, "is privileged", f"{where}.privileged")
-    if (value := get(container, "securityContext", "allowPrivilegeEscalation")) is not False:
+    if (value := get(own, "allowPrivilegeEscalation")) is not False:
         yield objection(value, "may gain privileges", f"{where}.allowPrivilegeEscalation")
     if (value := effective("runAsNonRoot")) is not True:
         yield objection(value, "may run as root", f"{where}.runAsNonRoot")
     if (value := effective("runAsUser")) == 0 or value is UNKNOWN:
         yield objection(value, "runs as root", f"{where}.runAsUser")
-    if (value := effective("seccompProfile", "type")) not in ("RuntimeDefault", "Localhost"):
+    if (value := _profile(own, shared)) not in ("RuntimeDefault", "Localhost"):
         yield objection(value, "has no seccomp profile", f"{where}.seccompProfile")
-    capabilities = get(container, "securityContext", "capabilities")
+    capabilities = get(own, "capabilities")
     drop = [value for _, value in items(capabilities, "drop", where)]
     if "ALL" not in drop:
         yield objection(UNKNOWN if UNKNOWN in drop else drop, "keeps capabilities", f"{where}.capabilities.drop")
@@ -84,6 +87,11 @@ def _restricted_container(spec: object, container: object, at: str) -> Iterator[
     for place, port in items(container, "ports", at):
         if (value := get(port, "hostPort")) not in (None, 0):
             yield objection(value, "takes a port of the host", f"{place}.hostPort")
+
+
+def _profile(own: object, shared: object) -> Any:
+    value = get(own, "seccompProfile", "type")
+    return value if value is not None else get(shared, "seccompProfile", "type")
 
 
 RULES = (

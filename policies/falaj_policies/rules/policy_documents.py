@@ -87,17 +87,22 @@ def narrow_rights(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
     for action in actions:
         if action is UNKNOWN:
             yield undecided(f"{at}.Action")
-        elif _is_wild(action) and not _READS.fullmatch(action):
+        elif ("*" in action or "?" in action) and not _READS.fullmatch(action):
             yield Objection(f"allows the actions {action}", path=f"{at}.Action")
-    named = [action for action in actions if action is not UNKNOWN]
-    narrowed = _narrowed(statement.get("Condition"), lambda key: _SCOPES.fullmatch(key) is not None)
-    if narrowed or (actions and len(named) == len(actions) and all(map(_WITHOUT_RESOURCE.fullmatch, named))):
+    wide = [one for one in _texts(statement.get("Resource")) if one is UNKNOWN or _is_everything(one)]
+    if not wide or _narrowed(statement.get("Condition"), lambda key: _SCOPES.fullmatch(key) is not None):
         return
-    for resource in _texts(statement.get("Resource")):
+    if actions and all(action is not UNKNOWN and _WITHOUT_RESOURCE.fullmatch(action) for action in actions):
+        return
+    for resource in wide:
         if resource is UNKNOWN:
             yield undecided(f"{at}.Resource")
-        elif _EVERYTHING.fullmatch(resource):
+        else:
             yield Objection(f"allows them on every resource ({resource})", path=f"{at}.Resource")
+
+
+def _is_everything(resource: str) -> bool:
+    return resource[-1:] in ("*", "?", "/") and _EVERYTHING.fullmatch(resource) is not None
 
 
 def not_for_anyone(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
@@ -145,7 +150,3 @@ def _texts(value: Any) -> list[Any]:
     if value is UNKNOWN or isinstance(value, str):
         return [value]
     return [v for v in value if v is UNKNOWN or isinstance(v, str)] if isinstance(value, list | tuple) else []
-
-
-def _is_wild(text: str) -> bool:
-    return "*" in text or "?" in text

@@ -40,12 +40,12 @@ def no_wildcards(resource: ResourceFact) -> Iterator[Objection]:
         if right is UNKNOWN:
             yield undecided(at)
         for key in ("apiGroups", "resources", "verbs", "nonResourceURLs"):
-            values = [value for _, value in items(right, key, "")]
-            texts = [value for value in values if isinstance(value, str)]
-            if any("*" in text for text in texts):
+            found = get(right, key)
+            values = found if isinstance(found, list | tuple) else [found]
+            if any(isinstance(value, str) and "*" in value for value in values):
                 yield Objection("a wildcard in a role", path=f"{at}.{key}")
-            elif key == "verbs" and (more := _ESCALATING.intersection(texts)):
-                yield Objection(f"the verb {min(more)} lets the role grant itself more", path=f"{at}.{key}")
+            elif key == "verbs" and (more := [v for v in values if isinstance(v, str) and v in _ESCALATING]):
+                yield Objection(f"the verb {more[0]} lets the role grant itself more", path=f"{at}.{key}")
             elif any(value is UNKNOWN for value in values):
                 yield undecided(f"{at}.{key}")
 
