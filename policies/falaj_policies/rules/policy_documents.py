@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from falaj_policies.facts import UNKNOWN
 from falaj_policies.model import Objection
+from falaj_policies.rules.reading import LISTS
 from falaj_policies.rules.requiring import undecided
 
 __all__ = ["Judge", "narrow_rights", "not_for_anyone", "statements", "trusted_callers"]
@@ -53,10 +54,12 @@ def statements(document: Any, path: str, judge: Judge) -> Iterator[Objection]:
         return
     found = _parsed(document) if isinstance(document, str) else document
     listed = found.get("Statement") if isinstance(found, Mapping) else None
+    if isinstance(listed, Mapping):
+        listed = [listed]
     if listed is UNKNOWN:
         yield undecided(path)
-    elif isinstance(listed, Mapping | list | tuple):
-        for index, statement in enumerate([listed] if isinstance(listed, Mapping) else listed):
+    elif isinstance(listed, LISTS):
+        for index, statement in enumerate(listed):
             at = f"{path}.Statement[{index}]"
             effect = statement.get("Effect") if isinstance(statement, Mapping) else statement
             if effect is UNKNOWN:
@@ -149,4 +152,4 @@ def _texts(value: Any) -> list[Any]:
     """Text, or a list of it, as a list; UNKNOWN stays in it."""
     if value is UNKNOWN or isinstance(value, str):
         return [value]
-    return [v for v in value if v is UNKNOWN or isinstance(v, str)] if isinstance(value, list | tuple) else []
+    return [v for v in value if v is UNKNOWN or isinstance(v, str)] if isinstance(value, LISTS) else []

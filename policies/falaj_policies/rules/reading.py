@@ -8,8 +8,10 @@ from typing import Any, Final
 from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Objection
 
-__all__ = ["POD_KINDS", "containers", "get", "items", "objection", "pod_spec"]
+__all__ = ["LISTS", "POD_KINDS", "containers", "get", "items", "objection", "pod_spec"]
 
+# What lists arrive as; `list | tuple` would be made anew with every question.
+LISTS: Final = (list, tuple)
 _POD_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
 _TEMPLATE: Final = ("spec", "template", "spec")
 _POD_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -45,7 +47,7 @@ def items(value: object, key: str, path: str) -> Iterator[tuple[str, Any]]:
     at = f"{path}.{key}" if path else key
     if found is UNKNOWN:
         yield at, UNKNOWN
-    elif isinstance(found, list | tuple):
+    elif isinstance(found, LISTS):
         for index, item in enumerate(found):
             yield f"{at}[{index}]", item
 
