@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from pulumi_policy import (
 
 from falaj_infra.errors import InfraError
 from falaj_infra.judge import UNJUDGED, verdict
-from falaj_infra.place import place_of, stack_folders
+from falaj_infra.place import backend_of, place_of, stack_folders
 from falaj_infra.waivers import Waivers, load, today
 from falaj_policies import UNKNOWN, Place, PoliciesError, ResourceFact, Rule, StackFact, Stage, all_rules, apply
 
@@ -57,18 +58,10 @@ def stack_policy(rules: Sequence[Rule], name: str) -> StackValidationPolicy:
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         def fact(unknown: list[str]) -> StackFact:
-            here = place()
-            return StackFact(
-                stack=pulumi.get_stack(),
-                jurisdiction=here.jurisdiction,
-                cloud=here.cloud,
-                region=here.region,
-                resources=tuple(resource(item, unknown) for item in args.resources),
-                tenant=here.tenant,
-                regime=here.regime,
-                transfer_basis=here.transfer_basis,
-                standby=here.standby,
-                backend=os.environ.get("PULUMI_BACKEND_URL", ""),
+            return place().stack(
+                pulumi.get_stack(),
+                tuple(resource(item, unknown) for item in args.resources),
+                backend=backend_of(project()),
                 encryption=str(stack_file().get("secretsprovider") or ""),
             )
 
@@ -94,7 +87,12 @@ def judge(
         if fact is None:
             return
         waits = bool(unknown) and pulumi.runtime.is_dry_run()
-        findings = [finding for rule in rules for finding in apply(rule, fact, Stage.PROVISION)]
+        findings = [
+            # Where the state is, nobody will know better at up.
+            replace(finding, undecided=False) if finding.path == "backend" else finding
+            for rule in rules
+            for finding in apply(rule, fact, Stage.PROVISION)
+        ]
         found = verdict(findings, waivers(), decided=not waits, day=today())
     except Exception as error:  # noqa: BLE001 - fails closed, whatever went wrong
         why = str(error) if isinstance(error, InfraError) else type(error).__name__

@@ -14,7 +14,7 @@ from falaj_infra.errors import InfraError
 from falaj_infra.judge import UNJUDGED, Verdict, holds_unknown, judge
 from falaj_infra.place import place_of
 from falaj_infra.waivers import Waivers, load
-from falaj_policies import UNKNOWN, Place, PoliciesError, ResourceFact, StackFact, all_rules
+from falaj_policies import UNKNOWN, Place, PoliciesError, ResourceFact, all_rules
 
 __all__ = ["RulesJudge", "gate"]
 
@@ -49,19 +49,8 @@ class RulesJudge:
 
     def stack(self, registrations: Sequence[Registration], *, preview: bool) -> Opinion:
         resources = tuple(map(self._fact, registrations))
-        fact = StackFact(
-            stack=self._scene.stack,
-            jurisdiction=self._place.jurisdiction,
-            cloud=self._place.cloud,
-            region=self._place.region,
-            resources=resources,
-            tenant=self._place.tenant,
-            regime=self._place.regime,
-            transfer_basis=self._place.transfer_basis,
-            standby=self._place.standby,
-            backend=self._scene.backend,
-            encryption=self._scene.encryption,
-        )
+        scene = self._scene
+        fact = self._place.stack(scene.stack, resources, backend=scene.backend, encryption=scene.encryption)
         decided = not preview or not holds_unknown([resource.inputs for resource in resources])
         opinion = self._opinion(judge(fact, self._waivers, decided=decided))
         notes = list(opinion.notes)

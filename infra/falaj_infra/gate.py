@@ -23,17 +23,18 @@ from pulumi._types import is_input_type
 from pulumi.runtime import rpc
 from pulumi.runtime.stack import Stack
 
-from falaj_infra.errors import WaiverError
+from falaj_infra.errors import PlaceError, WaiverError
 from falaj_infra.judge import UNJUDGED, holds_unknown, judge
+from falaj_infra.place import backend_of
 from falaj_infra.waivers import Waivers, load
-from falaj_policies import UNKNOWN, Place, RulePackageError
+from falaj_policies import UNKNOWN, Place, ResourceFact, RulePackageError, StackFact
 from falaj_policies.place import CLOUDS
 
 __all__ = ["attach"]
 
 
 def attach(place: pulumi.Input[Place]) -> None:
-    """Judge every resource that the program registers from here on.
+    """Judge every resource that the program registers from here on, and all of them together when it has ended.
 
     Raises pulumi.RunError from the program (or from the registration, where a value is known only then): one line with
     the rule's id, the resource, and the remedy. Where the embedded engine runs the program and judges what is
@@ -48,6 +49,8 @@ def attach(place: pulumi.Input[Place]) -> None:
     # What a provider was given, to look up where its resources are; one made before this call is asked itself.
     providers: weakref.WeakKeyDictionary[pulumi.Resource, Mapping[str, Any]] = weakref.WeakKeyDictionary()
 
+    judged: list[asyncio.Future[ResourceFact | None]] = []
+
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         # What is only looked up (a stack reference, `.get`) is not made here.
         if not isinstance(args.resource, pulumi.CustomResource) or args.opts.id is not None:
@@ -58,13 +61,26 @@ def attach(place: pulumi.Input[Place]) -> None:
         if isinstance(args.resource, pulumi.ProviderResource):
             providers[args.resource] = props
         provider = _provider(args.type_, args.opts, providers)
-        verdict: Any = pulumi.Output.from_input(_verdict(args, props, provider, place, waivers))
+        task = asyncio.ensure_future(_verdict(args, props, provider, place, waivers))
+        judged.append(task)
+        verdict: Any = pulumi.Output.from_input(_done(task))
         # Registering waits for what it depends on, and the values themselves stay as they are: wrapped, a value that
         # is known in part would be unknown altogether at preview.
         waits = pulumi.ResourceOptions(depends_on=[verdict])
         return pulumi.ResourceTransformationResult(props=props, opts=pulumi.ResourceOptions.merge(args.opts, waits))
 
     pulumi.runtime.register_stack_transformation(transform)
+    root = pulumi.runtime.get_root_resource()
+    if isinstance(root, pulumi.ComponentResource):
+        finish = root.register_outputs
+
+        def at_the_end(outputs: pulumi.Inputs) -> None:
+            # Pulumi waits for every output and fails with the first that fails.
+            whole: Any = _whole(judged, place, waivers)
+            pulumi.Output.from_input(whole)
+            finish(outputs)
+
+        vars(root)["register_outputs"] = at_the_end
 
 
 def _host_judges() -> bool:
@@ -103,20 +119,55 @@ async def _verdict(
     provider: Mapping[str, Any],
     place: pulumi.Input[Place],
     waivers: Waivers,
-) -> None:
-    """Judge the resource once its inputs are there. Raises pulumi.RunError: a rule refuses it."""
+) -> ResourceFact | None:
+    """Judge the resource once its inputs are there; the fact, None where the place is not known.
+
+    Raises pulumi.RunError: a rule refuses it.
+    """
     where = pulumi.Output.from_input(place)
     here = await where.future()
     preview = pulumi.runtime.is_dry_run()
     urn = await _urn(args)
     if here is None or not await where.is_known():
         if preview:
-            return
+            return None
         raise pulumi.RunError(f"RES-01 {urn}: it is not known where the stack is, so nothing is made in it")
-    inputs = await _serialized(args.resource, props)
+    sources: dict[str, list[pulumi.Resource]] = {}
+    inputs = await _serialized(args.resource, props, sources)
+    references = {key: tuple([await source.urn.future() or "" for source in found]) for key, found in sources.items()}
     settings = {key: _plain(value) for key, value in (await _struct(provider, args.resource)).items()}
-    fact = here.resource(args.type_, args.name, inputs, urn=urn, provider=settings)
-    decided = not preview or not holds_unknown([inputs, settings])
+    fact = here.resource(args.type_, args.name, inputs, urn=urn, provider=settings, references=references)
+    _judge(fact, waivers, decided=not preview or not holds_unknown([inputs, settings]))
+    return fact
+
+
+async def _whole(
+    judged: list[asyncio.Future[ResourceFact | None]], place: pulumi.Input[Place], waivers: Waivers
+) -> None:
+    """Judge the whole stack when the program has ended: at preview, before anything is made.
+
+    Raises pulumi.RunError: a rule refuses it.
+    """
+    facts: list[ResourceFact | BaseException | None] = []
+    # What is declared inside an `apply` comes later than the program's end.
+    while len(facts) < len(judged):
+        facts = list(await asyncio.gather(*judged, return_exceptions=True))
+    resources = tuple(fact for fact in facts if isinstance(fact, ResourceFact))
+    where = pulumi.Output.from_input(place)
+    here = await where.future()
+    if here is None or not await where.is_known() or len(resources) < len(facts):
+        # One that was refused ends the program by itself.
+        return
+    root = Path(pulumi.runtime.get_root_directory() or ".")
+    try:
+        backend = backend_of(root)
+    except PlaceError as error:
+        raise pulumi.RunError(str(error)) from None
+    # At up every input is known; a program cannot always know where its own state is, which other places judge.
+    _judge(here.stack(pulumi.get_stack(), resources, backend=backend), waivers, decided=False)
+
+
+def _judge(fact: ResourceFact | StackFact, waivers: Waivers, *, decided: bool) -> None:
     try:
         found = judge(fact, waivers, decided=decided)
     except RulePackageError as error:
@@ -125,6 +176,10 @@ async def _verdict(
         pulumi.log.warn(f"{waived.finding}: {waived.waiver} ({waivers.proof})")
     if found.refused:
         raise pulumi.RunError("; ".join(found.refused))
+
+
+async def _done(task: asyncio.Future[ResourceFact | None]) -> None:
+    await task
 
 
 async def _urn(args: pulumi.ResourceTransformationArgs) -> str:
@@ -138,12 +193,17 @@ async def _struct(given: Mapping[str, Any], resource: pulumi.Resource) -> dict[s
     return json_format.MessageToDict(await rpc.serialize_properties(dict(given), {}, resource))
 
 
-async def _serialized(resource: pulumi.Resource, props: Mapping[str, Any]) -> dict[str, Any]:
-    """`props` as registering the resource sends them, with UNKNOWN for what is not known and secrets in clear."""
+async def _serialized(
+    resource: pulumi.Resource, props: Mapping[str, Any], sources: dict[str, list[pulumi.Resource]]
+) -> dict[str, Any]:
+    """`props` as registering the resource sends them, with UNKNOWN for what is not known and secrets in clear.
+
+    `sources` is filled with the resources that each input was computed from.
+    """
     typ = _arguments_of(type(resource))
     translate = resource.translate_input_property if typ is None else None
     given = {key: value for key, value in props.items() if key not in UNJUDGED}
-    struct = await rpc.serialize_properties(given, {}, resource, translate, typ)
+    struct = await rpc.serialize_properties(given, sources, resource, translate, typ)
     return {key: _plain(value) for key, value in json_format.MessageToDict(struct).items()}
 
 

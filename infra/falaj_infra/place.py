@@ -18,7 +18,7 @@ from typing import Any, Final
 from falaj_infra.errors import PlaceError
 from falaj_policies import UNKNOWN, Place
 
-__all__ = ["KEY", "place_of", "stack_folders"]
+__all__ = ["KEY", "backend_of", "place_of", "stack_folders"]
 
 KEY: Final = "falaj:stack"
 _STACK_NAME: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,99}")
@@ -62,6 +62,16 @@ def stack_folders(root: Path) -> list[Path]:
     file = root / "Pulumi.yaml"
     said = _read(file).get("stackConfigDir", ".") if file.is_file() else "."
     return [*([Path(home) / "stacks"] if home else []), root / ".falaj" / "stacks", root / str(said)]
+
+
+def backend_of(root: Path) -> str:
+    """The URL of the state, as Pulumi would take it: from the environment, else from Pulumi.yaml; empty if neither.
+
+    Raises PlaceError: Pulumi.yaml cannot be read.
+    """
+    file = root / "Pulumi.yaml"
+    said = _read(file).get("backend") if file.is_file() else None
+    return os.environ.get("PULUMI_BACKEND_URL") or str((said if isinstance(said, Mapping) else {}).get("url") or "")
 
 
 def _plain(config: Mapping[str, object], where: str) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from falaj_policies.facts import UNKNOWN, ResourceFact, Unknown
+from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact, Unknown
 
 __all__ = ["CLOUDS", "Place"]
 
@@ -57,6 +57,24 @@ class Place:
             tenant=self.tenant,
             regime=self.regime,
             references=references or {},
+        )
+
+    def stack(
+        self, name: str, resources: tuple[ResourceFact, ...], *, backend: str = "", encryption: str = ""
+    ) -> StackFact:
+        """The stack of these resources, here; `backend` and `encryption` as StackFact has them."""
+        return StackFact(
+            stack=name,
+            jurisdiction=self.jurisdiction,
+            cloud=self.cloud,
+            region=self.region,
+            resources=resources,
+            tenant=self.tenant,
+            regime=self.regime,
+            transfer_basis=self.transfer_basis,
+            standby=self.standby,
+            backend=backend,
+            encryption=encryption,
         )
 
     def _where(
