@@ -141,7 +141,8 @@ def of_checkov(
         }
         for check in scanner.scan(list(facts.values())):
             same = known.get((check.rule, check.urn, check.path))
-            if same is not None:
+            # Ours may only be undecided or advice where Checkov's is as well.
+            if same is not None and (merged[same].denies or check.undecided or check.advisory):
                 merged[same] = replace(merged[same], check_id=check.check_id)
                 continue
             title, clauses, _severity, _remedy = _about(check.rule)
