@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from falaj_platform.errors import CheckError
 
@@ -62,7 +62,7 @@ class Target:
 
 def open_project(folder: Path) -> Target:
     """The project in `folder` or above it with all its stacks. Raises CheckError or EngineError."""
-    from falaj_engine.project import load_project, load_stack_file
+    from falaj_engine.project import load_project, load_stack_file, read_document
 
     if not folder.is_dir():
         raise CheckError(f"{folder}: no such directory: name a project's with -C")
@@ -70,7 +70,7 @@ def open_project(folder: Path) -> Target:
     manifest = next(project.root / name for name in ("Pulumi.yaml", "Pulumi.yml") if (project.root / name).is_file())
     if not project.main.exists():
         raise CheckError(f"{manifest}: `main` names {project.main.name!r}, which does not exist")
-    document = _document(manifest)
+    document = read_document(manifest)
     named = {match[1]: path for path in _entries(project.config_dir) if (match := _STACK_FILE.fullmatch(path.name))}
     if not named:
         named = {NAMELESS: project.config_dir / f"Pulumi.{NAMELESS}.yaml"}
@@ -96,25 +96,19 @@ def _entries(folder: Path) -> Sequence[Path]:
 def _stack(name: str, path: Path, project: Project, file: StackFile) -> Stack:
     import json
 
+    from falaj_engine.project import read_document
+
     texts, _secret_keys = file.values(project.defaults, lambda _text: "[secret]", driven=False)
     try:
         own = json.loads(texts.get("falaj:stack", "null"))
     except ValueError:
         own = None
     own = own if isinstance(own, dict) else {}
-    encryption = _text(_document(path), "secretsprovider") if path.is_file() else ""
+    encryption = _text(read_document(path), "secretsprovider") if path.is_file() else ""
     if not encryption and (file.salt or own):
         # The embedded engine has no other.
         encryption = "passphrase"
     return Stack(name, path, texts, encryption, _text(own, "kind"), _text(own, "region"))
-
-
-def _document(path: Path) -> Mapping[str, Any]:
-    import yaml
-
-    # The engine has read it before: it is a mapping.
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {}
 
 
 def _text(mapping: object, key: str) -> str:
