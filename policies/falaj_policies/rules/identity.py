@@ -164,6 +164,14 @@ def _parsed(text: str) -> tuple[Any, ...] | None:
     return tuple(found) if isinstance(found, list) else None
 
 
+def _no_passwords(resource: ResourceFact) -> Iterator[Objection]:
+    """A virtual machine with Linux takes keys alone; where nothing is said of its system, an image decides."""
+    linux = get(resource.inputs, "osProfile", "linuxConfiguration")
+    if linux is not None:
+        path = "osProfile.linuxConfiguration.disablePasswordAuthentication"
+        yield from is_true(path, "lets people in with passwords")(resource)
+
+
 _ENV_CEL: Final = (
     "object.spec.{key}.all(c, !has(c.env) || c.env.all(e, !has(e.value)"
     f" || !e.name.matches('{_CREDENTIAL}') || e.value.matches('^{_HARMLESS}$')))"
@@ -231,6 +239,7 @@ _FEDERATED: Final[Mapping[str, Check]] = {
         one_of("authConfig.passwordAuth", ("Disabled",), "lets people in with passwords"),
         one_of("authConfig.activeDirectoryAuth", ("Enabled",), "does not take Microsoft Entra identities"),
     ),
+    "azure-native:compute:VirtualMachine": _no_passwords,
     "azure-native:sql:Server": is_true(
         "administrators.azureADOnlyAuthentication", "lets people in beside Microsoft Entra ID"
     ),

@@ -11,7 +11,7 @@ from falaj_policies.rules.declare import rule
 from falaj_policies.rules.exposure import is_open
 from falaj_policies.rules.pairing import of_kind
 from falaj_policies.rules.reading import POD_KINDS, containers, get, items, pod_spec
-from falaj_policies.rules.requiring import undecided
+from falaj_policies.rules.requiring import one_of, undecided
 
 __all__ = ["RULES", "TENANT_LABEL"]
 
@@ -203,9 +203,13 @@ RULES = (
         "TEN-02",
         rationale=_APART,
         severity=Severity.HIGH,
-        remedy="name who may come in: pods of the tenant by label, or the networks that have to",
-        check=no_strangers,
-        kinds=("kubernetes:networking:NetworkPolicy",),
+        remedy="name who may come in (pods by label, networks that have to), and let the cluster's network enforce it",
+        check={
+            "kubernetes:networking:NetworkPolicy": no_strangers,
+            "azure-native:containerservice:ManagedCluster": one_of(
+                "networkProfile.networkPolicy", ("azure", "calico", "cilium"), "enforces no NetworkPolicy"
+            ),
+        },
     ),
     rule(
         "TEN-02",

@@ -75,6 +75,8 @@ def _restricted_container(spec: object, container: object, at: str) -> Iterator[
         yield objection(value, "may run as root", f"{where}.runAsNonRoot")
     if (value := effective("runAsUser")) == 0 or value is UNKNOWN:
         yield objection(value, "runs as root", f"{where}.runAsUser")
+    if (value := get(own, "windowsOptions", "hostProcess")) not in (None, False):
+        yield objection(value, "runs as a process of the host", f"{where}.windowsOptions.hostProcess")
     if (value := _profile(own, shared)) not in ("RuntimeDefault", "Localhost"):
         yield objection(value, "has no seccomp profile", f"{where}.seccompProfile")
     capabilities = get(own, "capabilities")

@@ -42,6 +42,8 @@ _CALLERS: Final = frozenset(
         "aws:sourcevpce", "aws:userid", "kms:calleraccount", "s3:dataaccesspointaccount",
     }
 )  # fmt: skip
+# Words of a web identity's subject that are the same for all of its provider's.
+_FORM: Final = frozenset({"repo", "ref", "refs", "heads", "environment", "system", "serviceaccount", "project_path"})
 _SCOPES: Final = re.compile(r"aws:resource(account|orgid)|[a-z0-9-]+:(resource|request)tag/.+")
 
 
@@ -130,12 +132,19 @@ def trusted_callers(statement: Mapping[str, Any], at: str) -> Iterator[Objection
         condition = statement.get("Condition")
         if condition is UNKNOWN:
             yield undecided(f"{at}.Condition")
-        elif not _narrowed(condition, lambda key: key.endswith((":sub", ":amr"))):
+        elif not _narrowed(condition, lambda key: key.endswith((":sub", ":amr")), _names_somebody):
             yield Objection("trusts every identity of its provider: no condition names a subject", path=at)
 
 
-def _narrowed(condition: Any, is_narrow: Callable[[str], bool]) -> bool:
-    """Whether a condition compares one of these keys with something that is not a mere wildcard."""
+def _names_somebody(subject: str) -> bool:
+    """Whether anything is left of a subject (`repo:acme/serving:*`) without its wildcards and the words of its form."""
+    return any(part.strip("*?") and part not in _FORM for part in re.split("[:/]", subject))
+
+
+def _narrowed(
+    condition: Any, is_narrow: Callable[[str], bool], is_one: Callable[[str], Any] = lambda value: value.strip("*?")
+) -> bool:
+    """Whether a condition compares one of these keys with something that is not a mere wildcard (`is_one`)."""
     if not isinstance(condition, Mapping):
         return False
     for operator, comparisons in condition.items():
@@ -143,7 +152,7 @@ def _narrowed(condition: Any, is_narrow: Callable[[str], bool]) -> bool:
             continue
         for key, values in comparisons.items():
             texts = _texts(values)
-            if is_narrow(str(key).lower()) and texts and all(v is UNKNOWN or v.strip("*?") for v in texts):
+            if is_narrow(str(key).lower()) and texts and all(v is UNKNOWN or is_one(v) for v in texts):
                 return True
     return False
 

@@ -10,13 +10,26 @@ from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Admission, Check, Objection, Severity
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.policy_documents import narrow_rights, statements, trusted_callers
-from falaj_policies.rules.reading import get, items
+from falaj_policies.rules.reading import LISTS, get, items
 from falaj_policies.rules.requiring import undecided
 
 __all__ = ["RULES"]
 
 # Verbs by which a right gives itself more: to make stronger roles, bind them, or act as another.
 _ESCALATING: Final = frozenset({"escalate", "bind", "impersonate"})
+# Resources with which a right is more than it says, and the verbs that make it so: reading what other accounts log in
+# with, making tokens and certificates, reaching the kubelet around the API server, rewriting what others ask for.
+_READ: Final = ("get", "list", "watch")
+_WRITE: Final = ("create", "update", "patch", "delete", "deletecollection")
+_POWERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "secrets": _READ,
+    "nodes/proxy": (*_READ, *_WRITE),
+    "serviceaccounts/token": ("create",),
+    "certificatesigningrequests/approval": ("update", "patch"),
+    "validatingwebhookconfigurations": _WRITE,
+    "mutatingwebhookconfigurations": _WRITE,
+    "persistentvolumes": ("create",),
+}
 _ALL_ROLES: Final = frozenset({"cluster-admin", "system:masters"})
 _EVERYBODY: Final = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters"})
 _AWS_MANAGED: Final = re.compile(
@@ -48,6 +61,18 @@ def no_wildcards(resource: ResourceFact) -> Iterator[Objection]:
                 yield Objection(f"the verb {more[0]} lets the role grant itself more", path=f"{at}.{key}")
             elif any(value is UNKNOWN for value in values):
                 yield undecided(f"{at}.{key}")
+        yield from _powers(right, at)
+
+
+def _powers(right: Any, at: str) -> Iterator[Objection]:
+    """A right over all of these, not over some by name."""
+    resources, verbs = get(right, "resources"), get(right, "verbs")
+    if not isinstance(resources, LISTS) or not isinstance(verbs, LISTS) or get(right, "resourceNames"):
+        return
+    for resource in resources:
+        known = _POWERS.get(resource, ()) if isinstance(resource, str) else ()
+        if known and any(isinstance(verb, str) and verb in known for verb in verbs):
+            yield Objection(f"a right over all {resource}", path=f"{at}.resources")
 
 
 def no_administrators(resource: ResourceFact) -> Iterator[Objection]:
@@ -63,6 +88,8 @@ def no_administrators(resource: ResourceFact) -> Iterator[Objection]:
             yield undecided(f"{at}.name")
         elif isinstance(name, str) and name in _EVERYBODY:
             yield Objection(f"gives rights to {name}", path=f"{at}.name")
+        elif isinstance(name, str) and name == "default" and get(subject, "kind") == "ServiceAccount":
+            yield Objection("gives rights to every pod that names no account of its own", path=f"{at}.name")
 
 
 def _policy(resource: ResourceFact) -> Iterator[Objection]:
@@ -134,11 +161,18 @@ _NO_WILDCARDS: Final = (
     " (!has(r.apiGroups) || r.apiGroups.all(v, !v.contains('*')))"
     " && (!has(r.resources) || r.resources.all(v, !v.contains('*')))"
     " && (!has(r.nonResourceURLs) || r.nonResourceURLs.all(v, !v.contains('*')))"
-    " && r.verbs.all(v, !v.contains('*') && !(v in ['escalate', 'bind', 'impersonate'])))"
+    f" && r.verbs.all(v, !v.contains('*') && !(v in {sorted(_ESCALATING)}))"
+    " && ((has(r.resourceNames) && r.resourceNames.size() > 0) || !has(r.resources) || ("
+    + " && ".join(
+        f"!('{resource}' in r.resources && r.verbs.exists(v, v in {list(verbs)}))"
+        for resource, verbs in _POWERS.items()
+    )
+    + ")))"
 )
 _NO_ADMINISTRATORS: Final = (
     f"!(object.roleRef.name in {sorted(_ALL_ROLES)})"
-    f" && (!has(object.subjects) || object.subjects.all(s, !(s.name in {sorted(_EVERYBODY)})))"
+    f" && (!has(object.subjects) || object.subjects.all(s, !(s.name in {sorted(_EVERYBODY)})"
+    " && !(s.kind == 'ServiceAccount' && s.name == 'default')))"
 )
 
 RULES = (
@@ -146,10 +180,15 @@ RULES = (
         "IAM-03",
         rationale="A wildcard grants what did not exist when it was reviewed.",
         severity=Severity.HIGH,
-        remedy="name the actions, the resources and the callers",
+        remedy="name the actions, the resources and the callers; what is powerful by name (resourceNames)",
         check=_CHECKS,
         admission=(
-            Admission(("roles",), _NO_WILDCARDS, "a role names its groups, resources and verbs", group=_RBAC),
+            Admission(
+                ("roles",),
+                _NO_WILDCARDS,
+                "a role names its groups, resources and verbs, and secrets by name",
+                group=_RBAC,
+            ),
             Admission(("rolebindings",), _NO_ADMINISTRATORS, "a binding makes nobody administrator", group=_RBAC),
         ),
     ),

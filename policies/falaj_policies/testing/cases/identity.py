@@ -61,6 +61,13 @@ _BROKEN: Final[tuple[tuple[str, str, str, Any, str], ...]] = (
     ("IAM-06", "aws:iam:AccountPasswordPolicy", "minimumPasswordLength", 13, "short passwords"),
     ("IAM-06", "aws:iam:AccountPasswordPolicy", "passwordReusePrevention", 23, "passwords used again"),
     ("IAM-06", "aws:cognito:UserPool", "mfaConfiguration", "OPTIONAL", "people without a second factor"),
+    (
+        "IAM-06",
+        "azure-native:compute:VirtualMachine",
+        "osProfile.linuxConfiguration",
+        {"disablePasswordAuthentication": False},
+        "a virtual machine that takes passwords",
+    ),
     ("IAM-06", _AKS, "disableLocalAccounts", False, "an AKS cluster with local accounts"),
     ("IAM-06", _AKS, "aadProfile", REMOVED, "an AKS cluster outside of Microsoft Entra ID"),
     ("IAM-06", _AKS, "enableRBAC", False, "an AKS cluster without RBAC"),

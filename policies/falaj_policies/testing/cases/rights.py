@@ -25,6 +25,17 @@ _WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
     (_ROLE, "rules[0].verbs[0]", "*", "a role with all verbs"),
     (_ROLE, "rules[0].verbs[0]", "escalate", "a role that may make itself stronger"),
     (_ROLE, "rules[0].verbs[0]", "impersonate", "a role that may be anybody"),
+    (_BINDING, "subjects[0].name", "default", "rights for every pod without an account of its own"),
+    (
+        "aws:iam:Role",
+        "assumeRolePolicy",
+        allowing(
+            Action="sts:AssumeRoleWithWebIdentity",
+            Principal={"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"},
+            Condition={"StringLike": {"token.actions.githubusercontent.com:sub": "repo:*"}},
+        ),
+        "a role for every repository",
+    ),
     (_BINDING, "roleRef.name", "cluster-admin", "a binding to cluster-admin"),
     (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:authenticated"}, "a binding for everybody"),
     ("kubernetes:rbac:ClusterRoleBinding", "roleRef.name", "cluster-admin", "an administrator of the cluster"),
@@ -116,7 +127,38 @@ def _ray(env: list[Any], command: list[str] | None = None) -> ResourceFact:
     return change(pod, "spec.containers[0].env", env)
 
 
+def _right(resource: str, verb: str, group: str = "") -> ResourceFact:
+    return good(_ROLE, rules=[{"apiGroups": [group], "resources": [resource], "verbs": [verb]}])
+
+
+_ADMISSION: Final = "admissionregistration.k8s.io"
+_CERTIFICATES: Final = "certificates.k8s.io"
+# Resource, verb, group, and what the right over all of them amounts to; over one by name it is granted.
+_POWERS: Final = (
+    ("secrets", "get", "", "reading every secret"),
+    ("secrets", "list", "", "listing every secret"),
+    ("secrets", "watch", "", "watching every secret"),
+    ("nodes/proxy", "get", "", "reading through the kubelet"),
+    ("nodes/proxy", "create", "", "running things through the kubelet"),
+    ("serviceaccounts/token", "create", "", "tokens of every account"),
+    ("certificatesigningrequests/approval", "update", _CERTIFICATES, "certificates for anybody"),
+    ("certificatesigningrequests/approval", "patch", _CERTIFICATES, "certificates for anybody by a patch"),
+    ("validatingwebhookconfigurations", "delete", _ADMISSION, "taking admission away"),
+    ("mutatingwebhookconfigurations", "patch", _ADMISSION, "rewriting what others ask for"),
+    ("persistentvolumes", "create", "", "volumes of the host"),
+)
+
+
 CASES = (
+    *(
+        Case(
+            "IAM-03",
+            what,
+            broken(_ROLE, "rules", [{**_right(resource, verb, group).inputs["rules"][0], "resourceNames": ["acme"]}]),  # type: ignore[index]
+            _right(resource, verb, group),
+        )
+        for resource, verb, group, what in _POWERS
+    ),
     *(Case("IAM-03", what, good(kind), broken(kind, path, value)) for kind, path, value, what in _WIDE),
     Case("IAM-03", "a role of the whole cluster with all verbs", _cluster_role("get"), _cluster_role("*")),
     *(Case("IAM-04", what, good(kind), broken(kind, path, value)) for kind, path, value, what in _OPEN),

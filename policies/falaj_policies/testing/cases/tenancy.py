@@ -13,6 +13,7 @@ _POD: Final = "kubernetes:core:Pod"
 _NAMESPACE: Final = "kubernetes:core:Namespace"
 _POLICY: Final = "kubernetes:networking:NetworkPolicy"
 _QUOTA: Final = "kubernetes:core:ResourceQuota"
+_AKS: Final = "azure-native:containerservice:ManagedCluster"
 _PSS: Final = "metadata.labels.'pod-security.kubernetes.io/enforce'"
 _CONTAINER: Final = "spec.containers[0].securityContext"
 _GPU: Final = "nvidia.com/gpu"
@@ -50,6 +51,7 @@ _BROKEN: Final[tuple[tuple[str, str, str, Any, str], ...]] = (
     ("TEN-03", _POD, f"{_CONTAINER}.allowPrivilegeEscalation", True, "a container that may gain privileges"),
     ("TEN-03", _POD, f"{_CONTAINER}.runAsNonRoot", REMOVED, "a container that may run as root"),
     ("TEN-03", _POD, f"{_CONTAINER}.runAsUser", 0, "a container that runs as root"),
+    ("TEN-03", _POD, f"{_CONTAINER}.windowsOptions", {"hostProcess": True}, "a container that is the host's process"),
     ("TEN-03", _POD, f"{_CONTAINER}.seccompProfile", REMOVED, "a container without a filter of system calls"),
     ("TEN-03", _POD, f"{_CONTAINER}.capabilities.drop", ["NET_RAW"], "a container that keeps capabilities"),
     ("TEN-03", _POD, f"{_CONTAINER}.capabilities.add", ["SYS_ADMIN"], "a container with more capabilities"),
@@ -87,6 +89,10 @@ CASES = (
         for rule, kind, path, value, what in _BROKEN
     ),
     Case("TEN-01", "an object of the whole cluster in a tenant's stack", _cluster_role(None), _cluster_role("acme")),
+    *(
+        Case("TEN-02", what, good(_AKS), broken(_AKS, "networkProfile.networkPolicy", value))
+        for value, what in ((REMOVED, "a cluster without NetworkPolicies"), ("none", "a cluster with them off"))
+    ),
     Case("TEN-02", "a tenant's namespace without a default", _tenant(), _tenant(without=_POLICY)),
     Case("TEN-02", "a default that allows something out", _tenant(), _tenant(good(_POLICY))),
     Case(
