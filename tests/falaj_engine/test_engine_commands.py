@@ -111,6 +111,25 @@ def test_a_failing_program_is_one_line_and_exit_1(space: Any, falaj: Falaj) -> N
     assert "Traceback" in falaj("up", "-s", "dev", "--yes", "--verbose").stderr
 
 
+@pytest.mark.parametrize("command", [("up", "--yes"), ("preview",)])
+def test_a_project_that_says_no_jurisdiction_is_refused(space: Any, falaj: Falaj, command: tuple[str, ...]) -> None:
+    (space.root / "Pulumi.dev.yaml").write_text("config: {}\n")
+    refused = falaj(*command, "-s", "dev")
+    assert refused.returncode == 1
+    lines = [line for line in refused.stderr.splitlines() if line.startswith("falaj: ")]
+    assert any(line.startswith("falaj: RES-01 dev: ") for line in lines)
+    assert "Traceback" not in refused.stderr
+    assert json.loads(falaj("stack", "export", "-s", "dev").stdout)["deployment"].get("resources", []) == []
+
+
+def test_a_jurisdiction_that_leads_nowhere_is_exit_2_and_one_line(space: Any, falaj: Falaj) -> None:
+    (space.root / "Pulumi.dev.yaml").write_text("config: {'falaj:stack': {kind: tenant, region: x}}\n")
+    failed = falaj("up", "-s", "dev", "--yes")
+    assert failed.returncode == 2
+    assert len([line for line in failed.stderr.splitlines() if line.startswith("falaj: ")]) == 1
+    assert "jurisdiction" in failed.stderr
+
+
 def test_usage_errors_are_exit_2(falaj: Falaj) -> None:
     unknown = falaj("up", "-s", "nowhere", "--yes")
     assert unknown.returncode == 2
