@@ -28,7 +28,8 @@ def render(result: CheckResult, form: str, *, colour: bool = False) -> str:
         return to_junit(result)
     from falaj_platform.check.output.table import to_table
 
-    return to_table(result, colour=colour)
+    # A name out of a program may hold half of a surrogate pair, which no terminal takes.
+    return to_table(result, colour=colour).encode("utf-8", "replace").decode("utf-8")
 
 
 def write(path: Path, text: str) -> None:

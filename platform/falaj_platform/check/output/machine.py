@@ -15,4 +15,4 @@ def to_json(result: CheckResult) -> str:
     data = dataclasses.asdict(result)
     for made, finding in zip(data["findings"], result.findings, strict=True):
         made["denies"] = finding.denies
-    return json.dumps({"ok": not result.denied, "counts": result.counts, **data}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"ok": not result.denied, "counts": result.counts, **data}, indent=2) + "\n"

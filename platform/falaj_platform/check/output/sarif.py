@@ -50,7 +50,7 @@ def to_sarif(result: CheckResult) -> str:
             "stacks": [stack.name for stack in result.stacks],
         },
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def _version() -> str:
