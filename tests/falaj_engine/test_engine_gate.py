@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -32,7 +33,7 @@ from falaj_engine.workspace import Result, Workspace
 from falaj_infra.waivers import Waivers, today
 from falaj_platform.quickstart import provision
 from falaj_policies import UNKNOWN, Objection, Place, ResourceFact, RulePackageError, StackFact, Stage, registry
-from falaj_policies.testing import Case, own_cases
+from falaj_policies.testing import Case, good, own_cases
 from falaj_site.progress import Console
 
 Make = Callable[..., Workspace]
@@ -75,12 +76,12 @@ class Nothing(NullProvider):
         return Live("made", inputs)
 
 
-def deployment(judge: RulesJudge, *, preview: bool = False) -> Deployment:
+def deployment(judge: RulesJudge, *, preview: bool = False, config: Props | None = None) -> Deployment:
     return Deployment(
         project="acme",
         stack="dev",
         snapshot=Snapshot(Checkpoint("organization/acme/dev"), Crypter.none(), None),
-        providers=Providers({}, {}, fallback=lambda _name, _inputs: Nothing()),
+        providers=Providers({}, config or {}, fallback=lambda _name, _inputs: Nothing()),
         record=Record(),
         preview=preview,
         cancelled=threading.Event(),
@@ -165,6 +166,16 @@ def test_each_case_has_the_same_id_in_the_engine(case: Case) -> None:
     else:
         # Its resources are judged one by one as well.
         assert case.rule in refused(case.bad) - refused(case.good)
+
+
+def test_the_default_provider_is_where_the_configuration_says() -> None:
+    fact = good("aws:s3:Bucket")
+    inputs = {key: value for key, value in fact.inputs.items() if key != "region"}
+    for region, expected in (("me-central-1", set()), ("eu-west-1", {"RES-01"})):
+        run = deployment(judge_of(fact), config={"aws:region": region})
+        with contextlib.suppress(RefusedError):
+            run.register(goal(dataclasses.replace(fact, inputs=inputs), ""))
+        assert {str(error).split()[0] for error in run.errors} == expected
 
 
 # Whole programs of dynamic resources, which need no cluster, under a rule about those.

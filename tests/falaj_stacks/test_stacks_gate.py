@@ -515,6 +515,17 @@ def test_a_provider_made_before_the_gate_says_it_too(run_program: Run) -> None:
         run_program(lambda: program("eu-west-1"))
 
 
+def test_the_default_provider_is_where_the_configuration_says(run_program: Run) -> None:
+    def program(region: str) -> None:
+        pulumi.runtime.set_config("aws:region", region)
+        gate.attach(AWS)
+        _topic()
+
+    assert "t" in {item.name for item in run_program(lambda: program("me-central-1"))}
+    with pytest.raises(Exception, match="RES-01"):
+        run_program(lambda: program("eu-west-1"))
+
+
 def test_a_resource_that_nothing_places_is_refused(run_program: Run) -> None:
     assert "RES-01" in _refused(run_program, _topic, AWS)
 
