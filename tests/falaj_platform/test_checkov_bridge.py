@@ -21,7 +21,7 @@ from falaj_platform.checkov.convert import arm, aws_types, azure_types, kubernet
 from falaj_platform.checkov.severities import Disposition, meaning
 from falaj_platform.checkov.values import HIDDEN, camel, plain, snake
 from falaj_platform.errors import CheckovError, CheckovMissingError, CheckovTypeError
-from falaj_policies import UNKNOWN
+from falaj_policies import UNKNOWN, all_rules
 from falaj_policies.catalogue import CONTROLS
 from falaj_policies.facts import ResourceFact
 from falaj_policies.model import Severity
@@ -324,9 +324,10 @@ def test_every_type_is_converted_as_the_table_says() -> None:
         plan = json.loads(terraform.convert([_fact(token, "r", {"tags": {"Owner": "a"}})]).files["plan.json"])
         (resource,) = plan["planned_values"]["root_module"]["resources"]
         assert resource["type"] == type_.name
-        assert resource["values"] == {"tags": {"Owner": "a"}} or kind == "aws:autoscaling:Group"
+        assert resource["values"] == {"tags": {"Owner": "a"}, **type_.defaults} or kind == "aws:autoscaling:Group"
     for kind, azure in azure_types.TYPES.items():
         converted = arm.convert([_fact(kind, "r", {azure.name: "named", "location": "uaenorth", "other": 1})])
+        assert len(converted.files) == 1 + len(azure.spelled)
         for text in converted.files.values():
             (resource,) = json.loads(text)["resources"]
             assert (resource["name"], resource["location"], resource["properties"]) == (
@@ -354,10 +355,29 @@ def test_the_tables_name_only_inputs_that_the_providers_have() -> None:
             assert f'"{key}"' in text or re.search(rf"\bdef {key}\(", text), (kind, key)
     for kind, azure in azure_types.TYPES.items():
         module, name = kind.split(":")[1:]
+        # azure-native 2 called the module so.
+        module = {"insights": "monitor"}.get(module, module)
         text = sources.setdefault(f"azure {module}", _sdk("pulumi_azure_native", module))
         assert f"class {name}Args" in text, kind
         for key in {azure.name, *azure.renames}:
             assert f'"{key}"' in text or re.search(rf"\bdef {key}\(", text), (kind, key)
+
+
+def test_every_kind_that_our_rules_know_is_converted() -> None:
+    kinds = {kind for rule in all_rules() for kind in rule.kinds or ()}
+    tables = {"aws": aws_types.TYPES, "azure-native": azure_types.TYPES}
+    for package, table in tables.items():
+        known = {kind for kind in kinds if kind.startswith(f"{package}:")}
+        assert known - table.keys() == set()
+        assert len(known) > 20
+
+
+def test_what_the_provider_plans_by_default_is_planned(scanner: Scanner) -> None:
+    said, unsaid = ({"autoMinorVersionUpgrade": False}, {})
+    token = "aws:rds/clusterInstance:ClusterInstance"
+    found = scanner.scan([_fact(token, "s", said), _fact(token, "u", unsaid)])
+    assert "CKV_AWS_226" in _ids(found, "urn:s")
+    assert "CKV_AWS_226" not in _ids(found, "urn:u")
 
 
 def test_whole_numbers_stay_whole() -> None:

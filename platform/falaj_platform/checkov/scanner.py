@@ -38,7 +38,6 @@ _CLOUDS: Final = frozenset(
         "aws-native",
         "azure",
         "azure-native",
-        "azuread",
         "digitalocean",
         "gcp",
         "google-native",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from falaj_platform.checkov.values import snake
 
@@ -22,16 +22,20 @@ __all__ = ["NOT_APPLICABLE", "TYPES", "AwsType"]
 
 @dataclass(frozen=True, slots=True)
 class AwsType:
-    """A type in Terraform: its name, arguments called otherwise by Pulumi's name, and those that are maps."""
+    """A type in Terraform: its name, arguments called otherwise by Pulumi's name, those that are maps, and what
+    Terraform's provider plans for arguments that nobody gave, where a check reads it."""
 
     name: str
     renames: Mapping[str, str]
     maps: frozenset[str]
+    defaults: Mapping[str, Any]
 
 
-def _type(name: str, /, *, many: str = "", maps: str = "", **renames: str) -> AwsType:
+def _type(
+    name: str, /, *, many: str = "", maps: str = "", defaults: Mapping[str, Any] | None = None, **renames: str
+) -> AwsType:
     plurals = {plural: snake(plural).removesuffix("s") for plural in many.split()}
-    return AwsType(name, {**plurals, **renames}, frozenset({"tags", "tagsAll", *maps.split()}))
+    return AwsType(name, {**plurals, **renames}, frozenset({"tags", "tagsAll", *maps.split()}), defaults or {})
 
 
 _S3_RULES: Final = "rules transitions noncurrentVersionTransitions"
@@ -91,6 +95,9 @@ TYPES: Final[Mapping[str, AwsType]] = {
         many="origins customHeaders orderedCacheBehaviors originGroups members customErrorResponses "
         "functionAssociations lambdaFunctionAssociations",
     ),
+    "aws:cloudtrail:EventDataStore": _type(
+        "aws_cloudtrail_event_data_store", many="advancedEventSelectors fieldSelectors"
+    ),
     "aws:cloudtrail:Trail": _type(
         "aws_cloudtrail",
         many="eventSelectors dataResources insightSelectors advancedEventSelectors fieldSelectors",
@@ -106,6 +113,12 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:codebuild:Project": _type("aws_codebuild_project", many="environmentVariables fileSystemLocations"),
     "aws:cognito:IdentityPool": _type("aws_cognito_identity_pool", maps="supportedLoginProviders"),
     "aws:cognito:UserPool": _type("aws_cognito_user_pool", many="schemas"),
+    "aws:dlm:LifecyclePolicy": _type(
+        "aws_dlm_lifecycle_policy",
+        many="schedules crossRegionCopyRules",
+        maps="targetTags tagsToAdd variableTags",
+        crossRegionCopies="cross_region_copy",
+    ),
     "aws:dms:ReplicationInstance": _type("aws_dms_replication_instance"),
     "aws:docdb:Cluster": _type("aws_docdb_cluster"),
     "aws:docdb:ClusterInstance": _type("aws_docdb_cluster_instance"),
@@ -119,16 +132,20 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:ebs:DefaultKmsKey": _type("aws_ebs_default_kms_key"),
     "aws:ebs:EncryptionByDefault": _type("aws_ebs_encryption_by_default"),
     "aws:ebs:Snapshot": _type("aws_ebs_snapshot"),
+    "aws:ebs:SnapshotBlockPublicAccess": _type("aws_ebs_snapshot_block_public_access"),
     "aws:ebs:SnapshotCopy": _type("aws_ebs_snapshot_copy"),
     "aws:ebs:Volume": _type("aws_ebs_volume"),
     "aws:ec2:Ami": _type("aws_ami", many="ebsBlockDevices ephemeralBlockDevices"),
     "aws:ec2:AmiCopy": _type("aws_ami_copy", many="ebsBlockDevices ephemeralBlockDevices"),
+    "aws:ec2:AmiLaunchPermission": _type("aws_ami_launch_permission"),
     "aws:ec2:DefaultSecurityGroup": _type("aws_default_security_group"),
+    "aws:ec2:DefaultSubnet": _type("aws_default_subnet"),
     "aws:ec2:DefaultVpc": _type("aws_default_vpc"),
     "aws:ec2:EgressOnlyInternetGateway": _type("aws_egress_only_internet_gateway"),
     "aws:ec2:Eip": _type("aws_eip"),
     "aws:ec2:EipAssociation": _type("aws_eip_association"),
     "aws:ec2:FlowLog": _type("aws_flow_log"),
+    "aws:ec2:ImageBlockPublicAccess": _type("aws_ec2_image_block_public_access"),
     "aws:ec2:Instance": _type(
         "aws_instance", many="ebsBlockDevices ephemeralBlockDevices networkInterfaces", maps="volumeTags"
     ),
@@ -146,6 +163,9 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:ec2:RouteTableAssociation": _type("aws_route_table_association"),
     "aws:ec2:SecurityGroup": _type("aws_security_group"),
     "aws:ec2:SecurityGroupRule": _type("aws_security_group_rule"),
+    "aws:ec2:SpotInstanceRequest": _type(
+        "aws_spot_instance_request", many="ebsBlockDevices ephemeralBlockDevices networkInterfaces", maps="volumeTags"
+    ),
     "aws:ec2:Subnet": _type("aws_subnet"),
     "aws:ec2:VolumeAttachment": _type("aws_volume_attachment"),
     "aws:ec2:Vpc": _type("aws_vpc"),
@@ -158,10 +178,14 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:ecr:PullThroughCacheRule": _type("aws_ecr_pull_through_cache_rule"),
     "aws:ecr:RegistryPolicy": _type("aws_ecr_registry_policy"),
     "aws:ecr:RegistryScanningConfiguration": _type("aws_ecr_registry_scanning_configuration", many="rules"),
+    "aws:ecr:ReplicationConfiguration": _type(
+        "aws_ecr_replication_configuration", many="rules destinations repositoryFilters"
+    ),
     "aws:ecr:Repository": _type(
         "aws_ecr_repository", many="encryptionConfigurations imageTagMutabilityExclusionFilters"
     ),
     "aws:ecr:RepositoryPolicy": _type("aws_ecr_repository_policy"),
+    "aws:ecrpublic:Repository": _type("aws_ecrpublic_repository"),
     "aws:ecs:Cluster": _type("aws_ecs_cluster", many="settings"),
     "aws:ecs:Service": _type(
         "aws_ecs_service",
@@ -176,6 +200,7 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:efs:FileSystem": _type("aws_efs_file_system", lifecyclePolicies="lifecycle_policy"),
     "aws:efs:FileSystemPolicy": _type("aws_efs_file_system_policy"),
     "aws:efs:MountTarget": _type("aws_efs_mount_target"),
+    "aws:efs:ReplicationConfiguration": _type("aws_efs_replication_configuration"),
     "aws:eks:AccessEntry": _type("aws_eks_access_entry"),
     "aws:eks:AccessPolicyAssociation": _type("aws_eks_access_policy_association"),
     "aws:eks:Addon": _type("aws_eks_addon", many="podIdentityAssociations"),
@@ -183,7 +208,11 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:eks:FargateProfile": _type("aws_eks_fargate_profile", many="selectors", maps="labels"),
     "aws:eks:NodeGroup": _type("aws_eks_node_group", many="taints nodeRepairConfigOverrides", maps="labels"),
     "aws:eks:PodIdentityAssociation": _type("aws_eks_pod_identity_association"),
-    "aws:elasticache:Cluster": _type("aws_elasticache_cluster", many="logDeliveryConfigurations"),
+    "aws:elasticache:Cluster": _type(
+        "aws_elasticache_cluster",
+        many="logDeliveryConfigurations",
+        defaults={"auto_minor_version_upgrade": "true"},
+    ),
     "aws:elasticache:ReplicationGroup": _type(
         "aws_elasticache_replication_group", many="logDeliveryConfigurations nodeGroupConfigurations"
     ),
@@ -219,6 +248,7 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:iam:Role": _type("aws_iam_role", inlinePolicies="inline_policy"),
     "aws:iam:RolePolicy": _type("aws_iam_role_policy"),
     "aws:iam:RolePolicyAttachment": _type("aws_iam_role_policy_attachment"),
+    "aws:iam:ServiceSpecificCredential": _type("aws_iam_service_specific_credential"),
     "aws:iam:User": _type("aws_iam_user"),
     "aws:iam:UserGroupMembership": _type("aws_iam_user_group_membership"),
     "aws:iam:UserLoginProfile": _type("aws_iam_user_login_profile"),
@@ -229,7 +259,7 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:kms:Alias": _type("aws_kms_alias"),
     "aws:kms:ExternalKey": _type("aws_kms_external_key"),
     "aws:kms:Grant": _type("aws_kms_grant", many="constraints", maps="encryptionContextEquals encryptionContextSubset"),
-    "aws:kms:Key": _type("aws_kms_key"),
+    "aws:kms:Key": _type("aws_kms_key", defaults={"is_enabled": True}),
     "aws:kms:KeyPolicy": _type("aws_kms_key_policy"),
     "aws:kms:ReplicaKey": _type("aws_kms_replica_key"),
     "aws:lambda:Alias": _type("aws_lambda_alias", maps="additionalVersionWeights"),
@@ -253,17 +283,21 @@ TYPES: Final[Mapping[str, AwsType]] = {
     "aws:opensearch:Domain": _type("aws_opensearch_domain", maps="advancedOptions", many="maintenanceSchedules"),
     "aws:opensearch:DomainPolicy": _type("aws_opensearch_domain_policy"),
     "aws:rds:Cluster": _type("aws_rds_cluster"),
-    "aws:rds:ClusterInstance": _type("aws_rds_cluster_instance"),
+    "aws:rds:ClusterInstance": _type("aws_rds_cluster_instance", defaults={"auto_minor_version_upgrade": True}),
     "aws:rds:ClusterParameterGroup": _type("aws_rds_cluster_parameter_group", many="parameters"),
     "aws:rds:ClusterSnapshot": _type("aws_db_cluster_snapshot"),
+    "aws:rds:ClusterSnapshotCopy": _type("aws_rds_cluster_snapshot_copy"),
     "aws:rds:GlobalCluster": _type("aws_rds_global_cluster"),
-    "aws:rds:Instance": _type("aws_db_instance"),
+    "aws:rds:Instance": _type("aws_db_instance", defaults={"auto_minor_version_upgrade": True}),
     "aws:rds:OptionGroup": _type("aws_db_option_group", many="options optionSettings"),
     "aws:rds:ParameterGroup": _type("aws_db_parameter_group", many="parameters"),
+    "aws:rds:Proxy": _type("aws_db_proxy", many="auths"),
     "aws:rds:Snapshot": _type("aws_db_snapshot"),
+    "aws:rds:SnapshotCopy": _type("aws_db_snapshot_copy"),
     "aws:rds:SubnetGroup": _type("aws_db_subnet_group"),
-    "aws:redshift:Cluster": _type("aws_redshift_cluster"),
+    "aws:redshift:Cluster": _type("aws_redshift_cluster", defaults={"allow_version_upgrade": True}),
     "aws:redshift:ParameterGroup": _type("aws_redshift_parameter_group", many="parameters"),
+    "aws:redshiftserverless:Workgroup": _type("aws_redshiftserverless_workgroup", many="configParameters"),
     "aws:route53:HostedZoneDnsSec": _type("aws_route53_hosted_zone_dnssec"),
     "aws:route53:Record": _type(
         "aws_route53_record",

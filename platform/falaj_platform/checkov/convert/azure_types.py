@@ -64,6 +64,9 @@ _SUBNET: Final = "subnets securityRules routes virtualNetworkPeerings delegation
 _VM: Final = "networkInterfaces networkInterfaceConfigurations ipConfigurations extensions publicIPAddressConfiguration"
 
 TYPES: Final[Mapping[str, AzureType]] = {
+    "azure-native:app:ContainerApp": _type(
+        "Microsoft.App/containerApps", "2024-03-01", "containerAppName", top="identity kind extendedLocation managedBy"
+    ),
     "azure-native:applicationinsights:Component": _type(
         "Microsoft.Insights/components", "2020-02-02", "resourceName", top="kind"
     ),
@@ -99,6 +102,13 @@ TYPES: Final[Mapping[str, AzureType]] = {
         "vmScaleSetName",
         top="identity zones plan sku extendedLocation",
         nested=_VM,
+    ),
+    "azure-native:containerinstance:ContainerGroup": _type(
+        "Microsoft.ContainerInstance/containerGroups",
+        "2023-05-01",
+        "containerGroupName",
+        top="identity zones",
+        nested="containers initContainers",
     ),
     "azure-native:containerregistry:Registry": _type(
         "Microsoft.ContainerRegistry/registries", "2024-11-01-preview", "registryName", top="sku identity"
@@ -156,9 +166,19 @@ TYPES: Final[Mapping[str, AzureType]] = {
     "azure-native:eventhub:Namespace": _type(
         "Microsoft.EventHub/namespaces", "2024-01-01", "namespaceName", top="sku identity"
     ),
+    "azure-native:insights:DiagnosticSetting": _type(
+        "Microsoft.Insights/diagnosticSettings", "2021-05-01-preview", "name"
+    ),
     "azure-native:keyvault:Key": _type("Microsoft.KeyVault/vaults/keys", "2023-07-01", "keyName"),
     "azure-native:keyvault:Secret": _type("Microsoft.KeyVault/vaults/secrets", "2023-07-01", "secretName"),
     "azure-native:keyvault:Vault": _type("Microsoft.KeyVault/vaults", "2023-07-01", "vaultName"),
+    "azure-native:machinelearningservices:OnlineEndpoint": _type(
+        "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+        "2024-10-01",
+        "endpointName",
+        top="sku kind identity",
+        onlineEndpointProperties="properties",
+    ),
     "azure-native:machinelearningservices:Workspace": _type(
         "Microsoft.MachineLearningServices/workspaces", "2024-10-01", "workspaceName", top="sku kind identity"
     ),
@@ -230,6 +250,9 @@ TYPES: Final[Mapping[str, AzureType]] = {
         "virtualNetworkName",
         top="extendedLocation",
         nested=_SUBNET,
+    ),
+    "azure-native:operationalinsights:Cluster": _type(
+        "Microsoft.OperationalInsights/clusters", "2023-09-01", "clusterName", top="sku identity"
     ),
     "azure-native:operationalinsights:Workspace": _type(
         "Microsoft.OperationalInsights/workspaces", "2023-09-01", "workspaceName", top="identity"

@@ -35,8 +35,9 @@ def convert(facts: Sequence[ResourceFact]) -> Converted:
         type_ = _type_of(fact)
         address = f"{type_.name}.r{number}"
         found = plain(fact, stand_in=_LATER)
-        values = _block(type_, found.inputs)
         later = {_name(type_, key): True for key in found.unknown if "/" not in key}
+        unsaid = {key: value for key, value in type_.defaults.items() if key not in later}
+        values = {**unsaid, **_block(type_, found.inputs)}
         base = {"address": address, "mode": "managed", "type": type_.name, "name": f"r{number}"}
         planned.append({**base, "values": values})
         changes.append(
