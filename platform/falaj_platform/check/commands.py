@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -56,14 +58,15 @@ def check(
     from falaj_platform.check.run import check as run
 
     wanted = Format.JSON if as_json else form
-    result = run(
-        directory,
-        stacks or (),
-        jurisdiction=jurisdiction,
-        regime=regime,
-        without={part.value for part in without or ()},
-        limit=time_limit,
-    )
+    with _shown_at_work():
+        result = run(
+            directory,
+            stacks or (),
+            jurisdiction=jurisdiction,
+            regime=regime,
+            without={part.value for part in without or ()},
+            limit=time_limit,
+        )
     colour = output is None and wanted is Format.TABLE and sys.stdout.isatty()
     text = render(result, wanted.value, colour=colour)
     if output is None:
@@ -72,3 +75,16 @@ def check(
     else:
         write(output, text)
     raise typer.Exit(result.exit_code)
+
+
+@contextmanager
+def _shown_at_work() -> Iterator[None]:
+    """A line that says what takes a moment, where somebody looks; gone when it is done."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print("running the programs and judging what they declare …", end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\x1b[2K", end="\r", file=sys.stderr, flush=True)

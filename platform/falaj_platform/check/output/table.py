@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -50,11 +51,11 @@ def _stack(console: Console, stack: CheckedStack, findings: Sequence[CheckFindin
 
 
 def _findings(console: Console, findings: Sequence[CheckFinding]) -> None:
-    standing = [finding for finding in findings if not (finding.undecided or finding.waived)]
+    standing = [finding for finding in findings if finding.denies]
     waiting = [finding for finding in findings if finding.undecided and not finding.waived]
     groups: dict[tuple[object, ...], list[CheckFinding]] = {}
     for finding in standing:
-        said = (finding.denies, finding.severity, finding.rule, finding.title, finding.remedy)
+        said = (finding.severity, finding.rule, finding.title, finding.remedy)
         groups.setdefault(said, []).append(finding)
     for group in groups.values():
         _group(console, group)
@@ -62,9 +63,13 @@ def _findings(console: Console, findings: Sequence[CheckFinding]) -> None:
         known = ", as far as it is known yet" if waiting else ""
         console.print(Text(f"  ✓ nothing to object to{known}", "green"))
     rows = Table.grid(padding=(0, 1))
-    for rule, message in dict.fromkeys((finding.rule, finding.message) for finding in waiting):
-        mine = [finding for finding in waiting if (finding.rule, finding.message) == (rule, message)]
-        rows.add_row("  ?", Text(rule, "bold yellow"), Text(f"{_resources(mine)}: {message}"))
+    for message, mine in _together(waiting):
+        rows.add_row("  ?", Text(mine[0].rule, "bold yellow"), Text(f"{_resources(mine)}: {message}"))
+    for message, mine in _together(finding for finding in findings if finding.advisory and not finding.undecided):
+        check = f"  {mine[0].check_id}" if mine[0].source == "checkov" else ""
+        rows.add_row(
+            "  i", Text(mine[0].rule, "bold cyan"), Text(f"{_resources(mine)}: {message}") + Text(check, "dim")
+        )
     for finding in findings:
         if finding.waived:
             text = Text(f"{_short(finding.subject)}: {finding.message}; {finding.waived}", "dim")
@@ -74,14 +79,19 @@ def _findings(console: Console, findings: Sequence[CheckFinding]) -> None:
     console.print()
 
 
+def _together(findings: Iterable[CheckFinding]) -> list[tuple[str, list[CheckFinding]]]:
+    """Findings by what they say, in their order, whichever item of a list they say it of."""
+    said: dict[tuple[str, str], list[CheckFinding]] = {}
+    for finding in findings:
+        said.setdefault((finding.rule, re.sub(r"\[\d+\]", "[]", finding.message)), []).append(finding)
+    return [(message, mine) for (_rule, message), mine in said.items()]
+
+
 def _group(console: Console, group: Sequence[CheckFinding]) -> None:
     """One rule's findings that have one remedy."""
     first = group[0]
     head = Text("  ") + Text(f" {first.severity.upper()} ", _COLOUR.get(first.severity, "bold red"))
-    head += Text(f" {first.rule}", "bold") + Text(f"  {first.title}", "bold" if first.denies else "")
-    if first.advisory:
-        head += Text("  advice", "dim")
-    console.print(head)
+    console.print(head + Text(f" {first.rule}  {first.title}", "bold"))
     rows = Table.grid(padding=(0, 1))
     alike: dict[tuple[str, str], list[CheckFinding]] = {}
     for finding in group:
