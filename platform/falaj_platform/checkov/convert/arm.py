@@ -72,11 +72,10 @@ def _resource(fact: ResourceFact) -> tuple[dict[str, Any], tuple[str, ...]]:
     resource: dict[str, Any] = {"type": type_.type, "apiVersion": type_.version, "name": name}
     properties: dict[str, Any] = {}
     for key, value in found.inputs.items():
-        where = type_.renames.get(key, key)
-        if where in type_.top:
-            resource[where] = _nested(type_, value)
+        if key in type_.top:
+            resource[key] = _nested(type_, value)
         elif key not in (type_.name, "resourceGroupName"):
-            properties[where] = _nested_at(type_, key, value)
+            properties[type_.renames.get(key, key)] = _nested_at(type_, key, value)
     lifted = resource.get("properties")
     if properties and not isinstance(lifted, str):
         resource["properties"] = {**(lifted or {}), **properties}
@@ -118,8 +117,7 @@ def _sub(item: Any) -> Any:
 def _key(type_: AzureType, key: str) -> str:
     """Where an input is in the template."""
     first, *rest = key.split("/")
-    found = type_.renames.get(first, first)
-    where = [found] if found in type_.top else ["properties", found]
+    where = [first] if first in type_.top else ["properties", type_.renames.get(first, first)]
     for before, name in zip([first, *rest], rest, strict=False):
         if before in type_.nested and name not in _BESIDE:
             where.append("properties")

@@ -177,7 +177,6 @@ TYPES: Final[Mapping[str, AzureType]] = {
         "2024-10-01",
         "endpointName",
         top="sku kind identity",
-        onlineEndpointProperties="properties",
     ),
     "azure-native:machinelearningservices:Workspace": _type(
         "Microsoft.MachineLearningServices/workspaces", "2024-10-01", "workspaceName", top="sku kind identity"
