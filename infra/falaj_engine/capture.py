@@ -31,7 +31,8 @@ class CapturedResource:
 
     inputs: secrets wrapped in `Secret`, values that only an update produces as `UNKNOWN`. provider_inputs: the
     configuration of the provider that would drive it. property_dependencies: input to the URNs it was computed from.
-    source: where in the program. stack_trace: the frames that made it, innermost first, as (file URI, line).
+    external: only looked up, not the stack's own. source: where in the program. stack_trace: the frames that made it,
+    innermost first, as (file URI, line).
     """
 
     urn: str
@@ -47,6 +48,7 @@ class CapturedResource:
     protect: bool = False
     retain_on_delete: bool = False
     ignore_changes: tuple[str, ...] = ()
+    external: bool = False
     source: str = ""
     stack_trace: tuple[tuple[str, int], ...] = ()
 
@@ -155,6 +157,7 @@ def capture(
                 protect=state.protect,
                 retain_on_delete=state.retain_on_delete,
                 ignore_changes=state.ignore_changes,
+                external=state.external,
                 source=state.source_position,
                 stack_trace=deployment.traces.get((state.type, state.name, state.parent), ()),
             )

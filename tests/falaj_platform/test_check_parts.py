@@ -213,10 +213,17 @@ _KEYS = st.sampled_from(
     ["falaj:stack", "falaj:jurisdiction", "falaj:standby", "falaj:region", "aws:region", "shop:x", "y"]
 ) | st.text(max_size=8)
 _CONFIGS = st.dictionaries(_KEYS, _VALUES, max_size=4)
+
+
+def _yaml(document: object) -> bytes:
+    dumped: bytes = yaml.dump(document, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), encoding="utf-8")
+    return dumped
+
+
 _DOCUMENTS = st.one_of(
-    st.fixed_dictionaries({"config": _CONFIGS | _VALUES}).map(lambda document: yaml.safe_dump(document).encode()),
+    st.fixed_dictionaries({"config": _CONFIGS | _VALUES}).map(_yaml),
     st.dictionaries(st.sampled_from(["config", "secretsprovider", "encryptionsalt", "environment"]), _VALUES).map(
-        lambda document: yaml.safe_dump(document).encode()
+        _yaml
     ),
     st.text(st.characters(codec="utf-8"), max_size=60).map(lambda text: text.encode()),
     st.binary(max_size=40),

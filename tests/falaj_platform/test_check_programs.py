@@ -154,6 +154,19 @@ def test_state_and_its_key_are_judged_where_they_are_written(check: Check, proje
     assert (found["encryption"]["file"], found["encryption"]["line"]) == ("Pulumi.prod.yaml", 4)
 
 
+def test_what_is_only_looked_up_is_not_judged(check: Check, project: Project) -> None:
+    program = """
+import pulumi_aws as aws
+
+aws.s3.Bucket.get("theirs", "a-bucket-of-others")
+found = aws.ec2.get_vpc_output(default=True)
+aws.ec2.Subnet("ours", vpc_id=found.id, cidr_block="10.0.0.0/24")
+"""
+    data = check(project(program, config={"aws:region": "me-central-1"}), "--json").data
+    assert data["stacks"][0]["resources"] == 1
+    assert not [finding for finding in data["findings"] if "theirs" in finding["subject"]]
+
+
 def test_no_credentials_reach_a_program(check: Check, project: Project) -> None:
     program = """
 import os
@@ -172,7 +185,10 @@ def test_a_virtual_environment_of_the_project_goes_first(check: Check, project: 
     assert "the virtualenv 'venv' is not there" in check(root).line
     subprocess.run(["python3", "-m", "venv", "--without-pip", str(root / "venv")], check=True)
     (packages,) = (root / "venv" / "lib").glob("python3*/site-packages")
-    (packages / "acme_parts.py").write_text("VALUE = 7\n")
+    # Worked on elsewhere: a .pth file leads to it.
+    (root / "source").mkdir()
+    (root / "source" / "acme_parts.py").write_text("VALUE = 7\n")
+    (packages / "acme.pth").write_text(f"{root / 'source'}\n")
     assert check(root, "--json").code in {0, 1}
     packages.parent.rename(packages.parent.with_name("python3.99"))
     assert "is of python3.99" in check(root).line

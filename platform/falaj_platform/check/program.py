@@ -107,7 +107,8 @@ def _capture(job: Mapping[str, Any]) -> Capture:
 def _fact(resource: CapturedResource, place: Any) -> ResourceFact | None:
     from falaj_policies import UNKNOWN
 
-    if not resource.custom or resource.type == "pulumi:pulumi:StackReference":
+    # What is only looked up (a stack reference, `.get`) is not declared here.
+    if not resource.custom or resource.external or resource.type == "pulumi:pulumi:StackReference":
         return None
     fact: ResourceFact = place.resource(
         resource.type,

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import signal
+import site
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,7 +74,10 @@ def _judged(wave: Sequence[dict[str, Any]], limit: float) -> dict[str, Outcome]:
 def _load(plan: Mapping[str, Any]) -> None:
     """Import what the programs will: a module that cannot be is the program's own to complain of."""
     if plan["site_packages"]:
-        sys.path.insert(0, plan["site_packages"])
+        # With what its .pth files add: packages that are worked on.
+        before, sys.path[:] = list(sys.path), []
+        site.addsitedir(plan["site_packages"])
+        sys.path += before
     import falaj_policies
 
     falaj_policies.all_rules()
