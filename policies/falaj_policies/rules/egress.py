@@ -45,6 +45,7 @@ def _egress_of_group(resource: ResourceFact) -> Iterator[Objection]:
     for at, one in items(resource.inputs, "egress", ""):
         if one is UNKNOWN:
             yield undecided(at)
+            continue
         for key in ("cidrBlocks", "ipv6CidrBlocks"):
             yield from _blocks(one, key, at)
 
@@ -83,22 +84,21 @@ def _azure_rule(value: Any, path: str) -> Iterator[Objection]:
 
 def _azure_group(resource: ResourceFact) -> Iterator[Objection]:
     for at, one in items(resource.inputs, "securityRules", ""):
-        if one is UNKNOWN:
-            yield undecided(at)
-        yield from _azure_rule(one, at)
+        yield from [undecided(at)] if one is UNKNOWN else _azure_rule(one, at)
 
 
 def _network_policy(resource: ResourceFact) -> Iterator[Objection]:
     for at, one in items(resource.inputs.get("spec"), "egress", "spec"):
         to = get(one, "to")
-        if one is UNKNOWN or to is UNKNOWN:
+        if to is UNKNOWN:
             yield undecided(f"{at}.to")
-        elif not to:
+            continue
+        if not to:
             yield Objection("lets everything out: the rule names no destination", path=f"{at}.to")
         for place, peer in items(one, "to", at):
-            if peer is UNKNOWN:
-                yield undecided(place)
-            yield from _blocks(get(peer, "ipBlock"), "cidr", f"{place}.ipBlock")
+            yield from (
+                [undecided(place)] if peer is UNKNOWN else _blocks(get(peer, "ipBlock"), "cidr", f"{place}.ipBlock")
+            )
 
 
 def _tenant_service(resource: ResourceFact) -> Iterator[Objection]:

@@ -85,8 +85,8 @@ def _parameter_group(resource: ResourceFact) -> Iterator[Objection]:
     if switch is None:
         return
     name, value = switch
-    found = [one for _, one in items(resource.inputs, "parameters", "")]
-    said = [UNKNOWN if one is UNKNOWN else get(one, "value") for one in found if get(one, "name") in (name, UNKNOWN)]
+    found = [(get(one, "name"), get(one, "value")) for _, one in items(resource.inputs, "parameters", "")]
+    said = [UNKNOWN if key is UNKNOWN else set_to for key, set_to in found if key in (name, UNKNOWN)]
     if UNKNOWN in said:
         yield undecided("parameters")
     elif not said or not all(_is_on(one) for one in said):

@@ -1,0 +1,292 @@
+"""The words that the rules on data and keys go by, one by one: each region input, each protocol, each switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from falaj_policies import UNKNOWN, Fact, Place, Stage, evaluate
+from falaj_policies.testing import good, stack
+from falaj_policies.testing.stacks import bucket
+
+UAE = Place(cloud="aws", region="me-central-1", jurisdiction="uae", regime="pdpl")
+
+
+def verdicts(fact: Fact, rule: str) -> list[str]:
+    """What `rule` says, as words: denies, undecided, advisory."""
+    found = [finding for finding in evaluate(fact, Stage.PULL_REQUEST) if finding.rule == rule]
+    return ["undecided" if one.undecided else "advisory" if one.advisory else "denies" for one in found]
+
+
+@pytest.mark.parametrize(
+    ("key", "rule"),
+    [
+        *((key, "RES-01") for key in ("region", "regions", "regionName", "regionNames", "location", "locations")),
+        *((key, "RES-01") for key in ("locationName", "primaryRegion", "failure-domain.beta.kubernetes.io/region")),
+        *((key, "RES-02") for key in ("destinationRegion", "backupRegion", "targetRegion", "targetRegions")),
+        ("kmsKeyRegion", "RES-02"),
+        *((key, "RES-03") for key in ("replicaRegion", "replicaRegions", "secondaryRegion", "secondaryLocation")),
+        ("failoverLocation", "RES-03"),
+    ],
+)
+def test_every_input_that_names_a_region(key: str, rule: str) -> None:
+    abroad = UAE.resource("x:y:Z", "r", {"settings": {key: "eu-west-1"}})
+    assert verdicts(abroad, rule) == ["denies"]
+    assert evaluate(UAE.resource("x:y:Z", "r", {"settings": {key: "me-central-1"}}), Stage.PULL_REQUEST) == []
+    assert verdicts(UAE.resource("x:y:Z", "r", {"settings": {key: UNKNOWN}}), rule) == ["undecided"]
+    for nowhere in ("", "global"):
+        assert verdicts(UAE.resource("x:y:Z", "r", {"settings": {key: nowhere}}), rule) == []
+
+
+@pytest.mark.parametrize("word", ["snapshots", "copyActions", "copies", "logging", "kmsKeys", "destinations"])
+def test_what_is_under_a_copy_is_a_copy(word: str) -> None:
+    assert verdicts(UAE.resource("x:y:Z", "r", {word: [{"region": "eu-west-1"}]}), "RES-02") == ["denies"]
+
+
+def test_a_place_of_no_known_cloud_is_undecided() -> None:
+    place = Place(cloud=UNKNOWN, region=UNKNOWN, jurisdiction="uae")
+    assert verdicts(place.resource("x:y:Z", "r", {"settings": {"region": "eu-west-1"}}), "RES-01") == ["undecided"] * 2
+
+
+@pytest.mark.parametrize("kind", ["aws:efs:ReplicationConfiguration", "azure-native:cosmosdb:DatabaseAccount"])
+def test_what_replicates_has_a_place_of_its_own_too(kind: str) -> None:
+    elsewhere: dict[str, Any] = {"region" if kind.startswith("aws") else "location": "elsewhere"}
+    assert verdicts(good(kind, **elsewhere), "RES-01") == ["denies"]
+    assert verdicts(good(kind, **elsewhere), "RES-03") == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_state_on_this_machine(host: str) -> None:
+    backend = f"postgres://{host}/state"
+    assert verdicts(stack(backend=backend), "RES-02") == []
+    assert verdicts(stack(*bucket(), backend=backend), "RES-02") == ["denies"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("state", []),
+        ("file://~", []),
+        ("https://pulumi.com", ["denies"]),
+        ("https://notpulumi.com", ["denies"]),
+        ("gs://bucket", ["denies"]),
+        ("", ["undecided"]),
+    ],
+)
+def test_state_of_a_stack_on_the_premises(backend: str, said: list[str]) -> None:
+    assert verdicts(stack(backend=backend), "RES-02") == said
+
+
+@pytest.mark.parametrize("encryption", ["", "default", "passphrase", "hashivault://k"])
+def test_a_key_that_goes_with_the_stack(encryption: str) -> None:
+    assert verdicts(stack(encryption=encryption), "RES-02") == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({}, []),
+        ({"destinationAddressPrefix": "Any"}, ["denies"]),
+        ({"destinationAddressPrefix": "INTERNET"}, ["denies"]),
+        ({"destinationAddressPrefix": "*", "direction": "Inbound"}, []),
+        ({"destinationAddressPrefix": "*", "access": "Deny"}, []),
+        ({"destinationAddressPrefix": "*", "direction": UNKNOWN}, ["undecided"]),
+        ({"destinationAddressPrefix": "*", "access": UNKNOWN}, ["undecided"]),
+        ({"destinationAddressPrefix": UNKNOWN}, ["undecided"]),
+        ({"destinationAddressPrefix": "10.0.0.0/8"}, []),
+        ({"destinationAddressPrefix": "8.0.0.0/7"}, ["denies"]),
+        ({"destinationAddressPrefix": "fc00::/7"}, []),
+        ({"destinationAddressPrefix": "fc00::/6"}, ["denies"]),
+    ],
+)
+def test_outbound_rules_of_azure(inputs: dict[str, Any], said: list[str]) -> None:
+    assert verdicts(good("azure-native:network:SecurityRule", **inputs), "RES-04") == said
+
+
+@pytest.mark.parametrize(
+    ("egress", "said"),
+    [
+        ([], []),
+        ([UNKNOWN], ["undecided"]),
+        ([{"to": UNKNOWN}], ["undecided"]),
+        ([{"to": [UNKNOWN]}], ["undecided"]),
+        ([{"to": []}], ["denies"]),
+        ([{"to": [{"podSelector": {}}]}], []),
+        ([{"to": [{"ipBlock": {"cidr": "::/0"}}]}], ["denies"]),
+        ([{"to": [{"ipBlock": {"cidr": UNKNOWN}}]}], ["undecided"]),
+    ],
+)
+def test_egress_of_pods(egress: list[Any], said: list[str]) -> None:
+    assert verdicts(good("kubernetes:networking:NetworkPolicy", spec={"egress": egress}), "RES-04") == said
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({}, []),
+        ({"type": "ClusterIP", "externalIPs": []}, []),
+        ({"type": UNKNOWN}, ["undecided"]),
+        ({"externalIPs": UNKNOWN}, ["undecided"]),
+    ],
+)
+def test_services_of_a_tenant(spec: dict[str, Any], said: list[str]) -> None:
+    assert verdicts(good("kubernetes:core:Service", tenant="acme", spec=spec), "RES-04") == said
+    assert verdicts(good("kubernetes:core:Service", spec={"type": "LoadBalancer"}), "RES-04") == []
+
+
+def test_an_ingress_rule_is_no_egress() -> None:
+    assert verdicts(good("aws:ec2:SecurityGroupRule", type="ingress", cidrBlocks=["0.0.0.0/0"]), "RES-04") == []
+    assert verdicts(good("aws:ec2:SecurityGroupRule", type=UNKNOWN), "RES-04") == ["undecided"]
+    assert verdicts(good("aws:ec2:SecurityGroup", egress=[UNKNOWN]), "RES-04") == ["undecided"]
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"])
+def test_what_a_balancer_passes_on_is_decided_behind_it(protocol: str) -> None:
+    assert verdicts(good("aws:lb:Listener", protocol=protocol, sslPolicy=None), "CRY-03") == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("ELBSecurityPolicy-TLS13-1-3-2021-06", []),
+        ("ELBSecurityPolicy-FS-1-2-Res-2020-10", []),
+        ("ELBSecurityPolicy-TLS-1-2-2017-01", []),
+        ("ELBSecurityPolicy-TLS-1-1-2017-01", ["denies"]),
+        (UNKNOWN, ["undecided"]),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["HTTPS", "TLS"])
+def test_policies_of_listeners(protocol: str, policy: Any, said: list[str]) -> None:
+    assert verdicts(good("aws:lb:Listener", protocol=protocol, sslPolicy=policy), "CRY-03") == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "family", "name", "value"),
+    [
+        ("aws:rds:ParameterGroup", "postgres17", "rds.force_ssl", 1),
+        ("aws:rds:ParameterGroup", "postgres17", "rds.force_ssl", True),
+        ("aws:rds:ParameterGroup", "oracle-ee-19", "anything", "0"),
+        *(("aws:docdb:ClusterParameterGroup", "docdb5.0", "tls", on) for on in ("tls1.2+", "tls1.3+", "fips-140-3")),
+    ],
+)
+def test_databases_that_take_tls_only(kind: str, family: str, name: str, value: Any) -> None:
+    fact = good(kind, family=family, parameters=[{"name": name, "value": value}])
+    assert verdicts(fact, "CRY-03") == []
+
+
+def test_parameters_that_are_not_known_yet() -> None:
+    unnamed = [{"name": UNKNOWN, "value": "1"}]
+    later: tuple[dict[str, Any], ...] = ({"family": UNKNOWN}, {"parameters": UNKNOWN}, {"parameters": unnamed})
+    for inputs in later:
+        assert verdicts(good("aws:rds:ParameterGroup", **inputs), "CRY-03") == ["undecided"]
+
+
+@pytest.mark.parametrize(("value", "said"), [("TLSv1.3", []), ("TLSv1.2", []), (UNKNOWN, ["undecided"])])
+def test_the_lowest_tls_of_a_postgres_server(value: Any, said: list[str]) -> None:
+    kind = "azure-native:dbforpostgresql:Configuration"
+    assert verdicts(good(kind, configurationName="ssl_min_protocol_version", value=value), "CRY-03") == said
+
+
+def test_a_classic_balancer_may_speak_ssl() -> None:
+    listener = {"lbPort": 443, "lbProtocol": "SSL"}
+    assert verdicts(good("aws:elb:LoadBalancer", listeners=[listener]), "CRY-03") == []
+    assert verdicts(good("aws:elb:LoadBalancer", listeners=[{"lbProtocol": UNKNOWN}]), "CRY-03") == ["undecided"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"customerMasterKeySpec": "ECC_NIST_P256", "keyUsage": "SIGN_VERIFY"}, []),
+        ({"keyUsage": "GENERATE_VERIFY_MAC"}, []),
+        ({"customKeyStoreId": "cks-0"}, []),
+        ({"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT"}, ["denies"]),
+        ({"enableKeyRotation": UNKNOWN}, ["undecided"]),
+        ({"enableKeyRotation": True, "deletionWindowInDays": UNKNOWN}, ["undecided"]),
+        ({"enableKeyRotation": True, "deletionWindowInDays": None, "rotationPeriodInDays": None}, []),
+        ({"enableKeyRotation": True, "deletionWindowInDays": True}, ["denies"]),
+    ],
+)
+def test_keys_that_can_be_rotated_are(inputs: dict[str, Any], said: list[str]) -> None:
+    assert verdicts(good("aws:kms:Key", **{"enableKeyRotation": None, **inputs}), "CRY-04") == said
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"type": "String"}, []),
+        ({"type": "StringList"}, []),
+        ({"type": "SecureString"}, ["denies"]),
+        ({"type": UNKNOWN}, ["denies"]),
+    ],
+)
+def test_only_secure_parameters_need_a_key(inputs: dict[str, Any], said: list[str]) -> None:
+    assert verdicts(good("aws:ssm:Parameter", keyId=None, **inputs), "CRY-01") == said
+
+
+@pytest.mark.parametrize("kind", ["aws:ec2:Instance", "aws:ec2:LaunchTemplate", "aws:ecr:Repository"])
+def test_disks_and_repositories_that_are_not_known_yet(kind: str) -> None:
+    key = {"Instance": "rootBlockDevice", "LaunchTemplate": "blockDeviceMappings"}.get(
+        kind.rpartition(":")[2], "encryptionConfigurations"
+    )
+    inputs: dict[str, Any] = {key: UNKNOWN if key == "rootBlockDevice" else [UNKNOWN]}
+    said = verdicts(good(kind, **inputs), "CRY-01")
+    assert set(said) == {"undecided"}
+
+
+def test_an_ephemeral_disk_has_nothing_to_encrypt() -> None:
+    disk = {"deviceName": "/dev/xvda", "ebs": {"encrypted": True, "kmsKeyId": UNKNOWN}}
+    template = good("aws:ec2:LaunchTemplate", blockDeviceMappings=[{"virtualName": "ephemeral0"}, disk])
+    assert verdicts(template, "CRY-01") == []
+
+
+@pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
+def test_algorithms_of_buckets(algorithm: str) -> None:
+    default = {"sseAlgorithm": algorithm, "kmsMasterKeyId": UNKNOWN}
+    fact = good(
+        "aws:s3:BucketServerSideEncryptionConfiguration", rules=[{"applyServerSideEncryptionByDefault": default}]
+    )
+    assert verdicts(fact, "CRY-01") == []
+
+
+def test_a_gateway_balancer_has_no_access_log() -> None:
+    assert verdicts(good("aws:lb:LoadBalancer", loadBalancerType="gateway", accessLogs=None), "LOG-01") == []
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ({"category": "AuditEvent", "enabled": True}, []),
+        ({"categoryGroup": "allLogs", "enabled": True}, []),
+        ({"category": UNKNOWN, "enabled": True}, []),
+        (UNKNOWN, []),
+        ({"category": "AuditEvent"}, ["denies"]),
+        ({"category": "kube-audit", "enabled": True}, ["denies"]),
+    ],
+)
+def test_which_logs_are_audit_logs(log: Any, said: list[str]) -> None:
+    from falaj_policies.testing.stacks import linked
+
+    vault = good("azure-native:keyvault:Vault")
+    setting = linked(good("azure-native:monitor:DiagnosticSetting", logs=[log]), "resourceUri", vault)
+    assert verdicts(stack(vault, setting), "LOG-01") == said
+
+
+@pytest.mark.parametrize(
+    ("retention", "said"),
+    [
+        ({"enabled": True, "days": 180}, []),
+        ({"enabled": True, "days": 179}, ["denies"]),
+        ({"enabled": False, "days": 1}, []),
+        ({"enabled": True, "days": UNKNOWN}, ["undecided"]),
+        ({"enabled": UNKNOWN, "days": 1}, ["undecided"]),
+    ],
+)
+def test_how_long_a_setting_keeps(retention: dict[str, Any], said: list[str]) -> None:
+    logs = [{"categoryGroup": "audit", "enabled": True, "retentionPolicy": retention}]
+    assert verdicts(good("azure-native:monitor:DiagnosticSetting", logs=logs), "LOG-03") == said
+
+
+@pytest.mark.parametrize("days", [0, True, "365", 179.9])
+def test_a_workspace_has_no_for_ever(days: Any) -> None:
+    assert verdicts(good("azure-native:operationalinsights:Workspace", retentionInDays=days), "LOG-03") == ["denies"]
