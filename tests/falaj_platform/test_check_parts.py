@@ -101,11 +101,26 @@ def test_paths_of_findings_are_followed_as_rules_write_them() -> None:
     assert at(inputs, "spec.absent.image") is None
 
 
-def test_imports_of_a_program_are_those_from_outside(tmp_path: Path) -> None:
-    (tmp_path / "__main__.py").write_text("import json, acme.parts\nfrom helpers import x\nfrom . import y\n")
-    (tmp_path / "helpers.py").write_text("from pulumi_aws import s3\n")
+def test_imports_of_a_program_are_those_from_outside_that_it_starts_with(tmp_path: Path) -> None:
+    program = """
+import json, acme.parts
+from helpers import x
+try:
+    from deep import inner
+except ImportError:
+    pass
+def f():
+    import slow_one
+"""
+    (tmp_path / "__main__.py").write_text(program)
+    (tmp_path / "helpers.py").write_text("from pulumi_aws import s3\nimport broken\nimport helpers\n")
     (tmp_path / "broken.py").write_text("def (\n")
-    assert imported_by(tmp_path) == ["acme.parts", "json", "pulumi_aws"]
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "__init__.py").write_text("")
+    (tmp_path / "deep" / "inner.py").write_text("from . import side\nfrom .side import y\n")
+    (tmp_path / "deep" / "side.py").write_text("import pulumi_kubernetes.core.v1\n")
+    (tmp_path / "unused.py").write_text("import never\n")
+    assert imported_by(tmp_path) == ["acme.parts", "json", "pulumi_aws", "pulumi_kubernetes.core.v1"]
 
 
 def test_an_environment_without_credentials() -> None:

@@ -1,46 +1,70 @@
-"""What a project's program imports from outside the project."""
+"""What a project's program imports from outside the project, as it starts."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 __all__ = ["imported_by"]
 
-_FILES = 200
-
 
 def imported_by(main: Path) -> list[str]:
-    """The modules that the Python files of a program name in imports, without the program's own; sorted."""
+    """The modules that the program, and what it imports of its own, name at their top level; sorted.
+
+    `main` is a directory with a `__main__.py`, or a file. Code that cannot be read names nothing.
+    """
     folder = main if main.is_dir() else main.parent
-    own = {path.stem if path.suffix == ".py" else path.name for path in folder.iterdir()}
-    names = {name for path in _sources(folder) for name in _named(path)}
-    return sorted(name for name in names if name.split(".", 1)[0] not in own)
+    pending = [main / "__main__.py" if main.is_dir() else main]
+    seen: set[Path] = set()
+    outside: set[str] = set()
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name, alias in _named(path, folder):
+            own = _own(folder, name, alias)
+            pending += own
+            if not own:
+                outside.add(name)
+    return sorted(outside)
 
 
-def _sources(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    pending = [folder]
-    while pending and len(found) < _FILES:
-        here = pending.pop()
-        for entry in sorted(here.iterdir()):
-            if entry.is_symlink() or entry.name.startswith(".") or entry.name in {"node_modules", "tests"}:
-                continue
-            if entry.suffix == ".py" and entry.is_file():
-                found.append(entry)
-            elif entry.is_dir() and not (entry / "pyvenv.cfg").is_file():
-                pending.append(entry)
+def _own(folder: Path, name: str, alias: str) -> list[Path]:
+    """The files of the program that an import reads: of the package, and of the module in it."""
+    found = []
+    for dotted in (name, f"{name}.{alias}" if alias else name):
+        path = folder.joinpath(*dotted.split("."))
+        found += [file for file in (path.with_name(f"{path.name}.py"), path / "__init__.py") if file.is_file()]
     return found
 
 
-def _named(path: Path) -> Iterator[str]:
+def _named(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    """Module and, for `from module import name`, the name, for each."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, OSError):
         return
-    for node in ast.walk(tree):
+    package = path.parent.relative_to(folder).parts
+    for node in _starting(tree.body):
         if isinstance(node, ast.Import):
-            yield from (item.name for item in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+            yield from ((item.name, "") for item in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            if name and not (node.level and not node.module and not base):
+                yield from ((name, item.name) for item in node.names)
+
+
+def _starting(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run as a module is read, whichever way its conditions go."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                continue
+            inner = [*node.body, *getattr(node, "orelse", ()), *getattr(node, "finalbody", ())]
+            yield from _starting(inner)
+            for handler in getattr(node, "handlers", ()):
+                yield from _starting(handler.body)
