@@ -290,3 +290,40 @@ def test_how_long_a_setting_keeps(retention: dict[str, Any], said: list[str]) ->
 @pytest.mark.parametrize("days", [0, True, "365", 179.9])
 def test_a_workspace_has_no_for_ever(days: Any) -> None:
     assert verdicts(good("azure-native:operationalinsights:Workspace", retentionInDays=days), "LOG-03") == ["denies"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "inputs"),
+    [
+        ("aws:eks:Cluster", "LOG-01", {"enabledClusterLogTypes": ["api", UNKNOWN]}),
+        ("aws:eks:Cluster", "LOG-01", {"enabledClusterLogTypes": UNKNOWN}),
+        ("aws:eks:Cluster", "CRY-02", {"encryptionConfig": {"provider": {"keyArn": UNKNOWN}, "resources": [UNKNOWN]}}),
+        ("aws:opensearch:Domain", "LOG-01", {"logPublishingOptions": [UNKNOWN]}),
+        (
+            "azure-native:keyvault:Key",
+            "CRY-04",
+            {"properties": {"rotationPolicy": {"lifetimeActions": [{"action": {"type": UNKNOWN}}]}}},
+        ),
+    ],
+)
+def test_a_list_that_is_known_in_part_may_hold_what_is_asked(kind: str, rule: str, inputs: dict[str, Any]) -> None:
+    assert verdicts(good(kind, **inputs), rule) == ["undecided"]
+
+
+@pytest.mark.parametrize("value", ["on", "ON", "true", "1"])
+def test_a_postgres_log_is_on(value: str) -> None:
+    kind = "azure-native:dbforpostgresql:Configuration"
+    assert verdicts(good(kind, configurationName="log_checkpoints", value=value), "LOG-01") == []
+
+
+@pytest.mark.parametrize("encryption", ["KMS", "KMS_DSSE"])
+def test_encryption_of_repositories(encryption: str) -> None:
+    one = {"encryptionType": encryption, "kmsKey": UNKNOWN}
+    assert verdicts(good("aws:ecr:Repository", encryptionConfigurations=[one]), "CRY-01") == []
+
+
+def test_a_bucket_of_no_name_is_nobodys_log_bucket() -> None:
+    short = good("aws:s3:BucketLifecycleConfiguration", rules=[{"status": "Enabled", "expiration": {"days": 30}}])
+    other = good("aws:lb:LoadBalancer", accessLogs={"enabled": True, "bucket": "elsewhere"})
+    nameless = good("aws:lb:LoadBalancer", accessLogs=UNKNOWN)
+    assert verdicts(stack(*bucket(), other, nameless, short), "LOG-03") == []
