@@ -180,6 +180,15 @@ def test_github_jobs_have_least_privilege(file: Path) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
+@pytest.mark.parametrize("file", [*GITHUB, GITLAB[0], PIPELINES / "azure-devops" / "templates" / "with-login.yml"])
+def test_nothing_that_reads_the_state_runs_without_one(file: Path) -> None:
+    """An empty FALAJ_HOME would be an empty state: `up` would make everything once more."""
+    guarded = [shell for shell in shells(file) if re.search(r"falaj (preview|up|refresh)|parameters.script", shell)]
+    assert guarded
+    for shell in guarded:
+        assert ': "${FALAJ_HOME:?' in shell
+
+
 def test_github_forks_never_run_and_who_comments_runs_nothing() -> None:
     jobs = load(PIPELINES / "github" / "falaj-check.yml")["jobs"]
     assert jobs["check"]["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
