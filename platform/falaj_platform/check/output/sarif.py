@@ -25,7 +25,6 @@ def to_sarif(result: CheckResult) -> str:
         "tool": {
             "driver": {
                 "name": "falaj check",
-                "informationUri": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html",
                 "semanticVersion": _version(),
                 "properties": {"ruleSetVersion": result.rule_set_version},
                 "rules": rules,
