@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,11 +20,12 @@ POD: Final[Mapping[str, Any]] = {
     "containers": [{"name": "c", "image": IMAGE, "securityContext": SECURITY}],
 }
 _TEMPLATE: Final[Mapping[str, Any]] = {"metadata": {"labels": {"app": "acme"}}, "spec": POD}
+# Head and worker are apart, so that changing the one does not change the other.
 _RAY: Final[Mapping[str, Any]] = {
     "rayVersion": "2.60.0",
     "authOptions": {"mode": "token"},
     "headGroupSpec": {"rayStartParams": {}, "template": {"spec": POD}},
-    "workerGroupSpecs": [{"groupName": "w", "rayStartParams": {}, "template": {"spec": POD}}],
+    "workerGroupSpecs": [{"groupName": "w", "rayStartParams": {}, "template": {"spec": copy.deepcopy(POD)}}],
 }
 _RBAC: Final = "rbac.authorization.k8s.io"
 

@@ -24,6 +24,7 @@ _WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
     (_ROLE, "rules[0].apiGroups[0]", "*", "a role over all groups"),
     (_ROLE, "rules[0].verbs[0]", "*", "a role with all verbs"),
     (_ROLE, "rules[0].verbs[0]", "escalate", "a role that may make itself stronger"),
+    (_ROLE, "rules[0].verbs[0]", "bind", "a role that may give itself a stronger one"),
     (_ROLE, "rules[0].verbs[0]", "impersonate", "a role that may be anybody"),
     (_BINDING, "subjects[0].name", "default", "rights for every pod without an account of its own"),
     (
@@ -37,7 +38,10 @@ _WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
         "a role for every repository",
     ),
     (_BINDING, "roleRef.name", "cluster-admin", "a binding to cluster-admin"),
+    (_BINDING, "roleRef.name", "system:masters", "a binding to a role of the masters' name"),
     (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:authenticated"}, "a binding for everybody"),
+    (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:unauthenticated"}, "a binding for strangers"),
+    (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:masters"}, "a binding for the masters"),
     ("kubernetes:rbac:ClusterRoleBinding", "roleRef.name", "cluster-admin", "an administrator of the cluster"),
     (
         "kubernetes:rbac:ClusterRoleBinding",
@@ -110,6 +114,7 @@ _OPEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
     ("aws:sagemaker:NotebookInstance", "rootAccess", REMOVED, "a notebook whose users are root"),
     ("aws:sagemaker:Domain", "appNetworkAccessType", "PublicInternetOnly", "notebooks on the internet"),
     ("kubernetes:ray.io:RayCluster", "spec.authOptions", REMOVED, "a Ray cluster of KubeRay's without tokens"),
+    ("kubernetes:ray.io:RayCluster", "spec", {}, "a Ray cluster that says nothing"),
     ("kubernetes:ray.io:RayJob", "spec.rayClusterSpec.authOptions.mode", "disabled", "a Ray job without tokens"),
     ("kubernetes:ray.io:RayService", "spec.rayClusterConfig.authOptions", REMOVED, "a Ray service without tokens"),
 )
