@@ -39,7 +39,7 @@ RES-02 | organisation | backups, exports and mirrors that no program declares
 RES-03 | organisation | copies that people make by hand
 RES-04 | organisation | a NetworkPolicy acts only where the cluster's network enforces it; the embedded site's does not, and `falaj site status` says so
 RES-05 | detected | a tenant without a regime, or under DIFC or ADGM without a transfer basis, is refused when its configuration is read (docs/stacks.md)
-RES-06 | organisation | moving a tenant abroad is a decision of two people before any file changes; Falaj makes no such move by itself
+RES-06 | detected | a waiver of a residency rule counts only with two approvers and until its expiry; every place that judges holds it to that (falaj-waivers.yaml)
 CRY-01 | organisation | the disks under a cluster of its own; the embedded site's are the machine's
 CRY-02 | documented | the embedded site's API server encrypts Secrets with a key of the machine (docs/site.md), not with a customer's
 CRY-03 | organisation | certificates and their renewal outside the embedded site, whose API server and vault take TLS alone
@@ -64,7 +64,7 @@ SUP-05 | organisation | how fast a vulnerability is mended; the platform image c
 CHG-01 | organisation | risk and backout of a change to a program stand in the forge's pull request; the rule is for models
 CHG-02 | organisation | which accounts, clusters and people are whose: a tenant's development is another tenant of Falaj's
 CHG-03 | documented | one model is served at a time, without a canary; `rollback` goes back to the version served before (docs/runtime.md)
-CHG-04 | documented | `falaj refresh` compares the state with what there is (docs/engine.md); an alert is a schedule that runs it
+CHG-04 | detected | the pipelines' schedule compares the state with what there is and fails where they differ (docs/pipelines.md)
 ML-01 | organisation | the assessment, the record and the intended use are written by whoever is responsible for the processing
 ML-02 | documented | every training is recorded with the digests of its data (docs/runtime.md); class and erasure are the data's owner's
 ML-03 | documented | `tenant.evaluate` compares metrics with bars and records the outcome (docs/runtime.md); which bars, and what follows, is the approver's
