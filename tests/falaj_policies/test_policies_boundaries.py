@@ -159,3 +159,46 @@ def test_a_companion_of_another_name_is_none_of_this_one() -> None:
         for fact in bucket()
     ]
     assert denying(stack(*made)) == {"CRY-01"}
+
+
+GPU = "nvidia.com/gpu"
+
+
+@pytest.mark.parametrize(
+    ("requests", "limits", "verdict"),
+    [
+        ({GPU: 1}, {GPU: 1}, "passes"),
+        ({GPU: 1}, {GPU: "1"}, "passes"),
+        ({GPU: 1}, {GPU: 2}, "denies"),
+        ({GPU: UNKNOWN}, {GPU: 1}, "undecided"),
+        ({GPU: 1}, {GPU: UNKNOWN}, "undecided"),
+    ],
+)
+def test_gpus_are_asked_for_as_they_are_limited(requests: Any, limits: Any, verdict: str) -> None:
+    resources = {"requests": requests, "limits": limits}
+    pod = broken("kubernetes:core:Pod", "spec.containers[0].resources", resources, tenant="acme")
+    assert ("TEN-04" in denying(pod)) is (verdict == "denies")
+    assert ("TEN-04" in undecided(pod)) is (verdict == "undecided")
+
+
+@pytest.mark.parametrize(
+    ("entry", "verdict"),
+    [
+        ({"from": []}, "denies"),
+        ({"from": ()}, "denies"),
+        ({}, "denies"),
+        (UNKNOWN, "undecided"),
+        ({"from": [{"podSelector": {}}]}, "passes"),
+        ({"from": [{"ipBlock": {"cidr": "10.0.0.7/32"}}]}, "passes"),
+        ({"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}, "denies"),
+    ],
+)
+def test_who_a_tenants_network_policy_lets_in(entry: Any, verdict: str) -> None:
+    policy = broken("kubernetes:networking:NetworkPolicy", "spec.ingress", [entry], tenant="acme")
+    assert ("TEN-02" in denying(policy)) is (verdict == "denies")
+    assert ("TEN-02" in undecided(policy)) is (verdict == "undecided")
+
+
+def test_a_cluster_wide_binding_gives_nothing_to_another_tenant() -> None:
+    binding = broken("kubernetes:rbac:ClusterRoleBinding", "subjects[0].namespace", "tenant-other", tenant="acme")
+    assert "TEN-01" in denying(binding)

@@ -16,6 +16,7 @@ from falaj_policies.rules.where import allowed_pairs, short_region
 __all__ = ["RULES"]
 
 _LEAST_BACKUPS: Final = 7
+_NAME_ONE: Final = "name as `standby` another (cloud, region) pair of the same jurisdiction"
 _DEVELOPMENT: Final = ("on-premises", "local")
 
 
@@ -30,18 +31,20 @@ def second_site(stack: StackFact) -> Iterator[Objection]:
     if isinstance(allowed, str):
         return
     if stack.standby is None:
-        yield Objection("no second site is named", path="standby", advisory=not mandatory)
+        yield Objection("no second site is named", path="standby", advisory=not mandatory, remedy=_NAME_ONE)
         return
     cloud, region = stack.standby
     short = short_region(cloud, region)
     if (cloud, short) not in allowed:
-        yield Objection(f"the second site {cloud} {region} is not in {stack.jurisdiction}", path="standby")
+        yield Objection(
+            f"the second site {cloud} {region} is not in {stack.jurisdiction}", path="standby", remedy=_NAME_ONE
+        )
     elif UNKNOWN not in (stack.cloud, stack.region) and (cloud, short) == (
         stack.cloud,
         short_region(str(stack.cloud), str(stack.region)),
     ):
         message = f"the second site {cloud} {region} is the first one"
-        yield Objection(message, path="standby", advisory=not mandatory)
+        yield Objection(message, path="standby", advisory=not mandatory, remedy=_NAME_ONE)
 
 
 def _is_replica(resource: ResourceFact) -> bool:
@@ -110,7 +113,7 @@ RULES = (
         "BCP-01",
         rationale="A region can be lost whole; residency leaves only the others of the jurisdiction to go to.",
         severity=Severity.HIGH,
-        remedy="name a `standby` pair of the same jurisdiction; declare a BucketVersioning for each bucket",
+        remedy="declare a BucketVersioning with status Enabled for the bucket",
         check=recoverable,
         applies_to=StackFact,
     ),
