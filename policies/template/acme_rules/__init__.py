@@ -28,15 +28,26 @@ def cost_centre(resource: ResourceFact) -> Iterator[Objection]:
 
 def old_versions_end(stack: StackFact) -> Iterator[Objection]:
     """Every bucket has a lifecycle configuration. Judges a whole stack: one resource alone does not show the other."""
-    named: set[object] = set()
+    linked: set[str] = set()
+    named: set[str] = set()
+    unknown = False
     for other in stack.resources:
         if other.kind == LIFECYCLE:
             # What the program linked (`bucket=bucket.id`), and what it only named (`bucket="features"`).
-            named.update(other.references.get("bucket", ()))
-            named.add(other.inputs.get("bucket"))
+            links, name = other.references.get("bucket", ()), other.inputs.get("bucket")
+            linked.update(links)
+            if isinstance(name, str):
+                named.add(name)
+            unknown = unknown or (name is UNKNOWN and not links)
     for bucket in stack.resources:
-        if bucket.kind == BUCKET and bucket.urn not in named and bucket.inputs.get("bucket", bucket.urn) not in named:
-            yield Objection("nothing ends its old versions", subject=bucket.urn)
+        if bucket.kind != BUCKET or bucket.urn in linked:
+            continue
+        name = bucket.inputs.get("bucket")
+        if isinstance(name, str) and name in named:
+            continue
+        # Two names that are not known are not one name: it is judged again where they are.
+        undecided = unknown or (name is UNKNOWN and bool(named))
+        yield Objection("nothing ends its old versions", subject=bucket.urn, undecided=undecided)
 
 
 RULES = (

@@ -51,6 +51,21 @@ def test_what_is_not_known_yet_is_put_off() -> None:
     assert not finding.denies
 
 
+UNNAMED = change(BUCKET, "bucket", UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "name", "undecided"),
+    [(UNNAMED, UNKNOWN, True), (BUCKET, UNKNOWN, True), (UNNAMED, "other", True), (UNNAMED, None, False)],
+    ids=["neither name is known", "its name is not known", "the bucket's is not known", "it names nothing"],
+)
+def test_a_name_that_is_not_known_links_nothing(bucket: ResourceFact, name: object, undecided: bool) -> None:
+    """A lifecycle without a link never passes by having as little of a name as the bucket has."""
+    loose = dataclasses.replace(LIFECYCLE, inputs={"bucket": name}, references={})
+    (finding,) = apply(acme_rules.RULES[1], stack(bucket, loose), Stage.PULL_REQUEST)
+    assert (finding.subject, finding.undecided) == (bucket.urn, undecided)
+
+
 def test_a_lifecycle_is_another_kind_of_resource() -> None:
     assert isinstance(LIFECYCLE, ResourceFact)
     assert refusing(LIFECYCLE) == set()
