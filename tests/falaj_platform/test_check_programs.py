@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -218,6 +219,39 @@ def test_checkov_is_asked_and_its_findings_are_told_in_our_words(check: Check, p
     assert "CKV_AWS_18" in checks
     assert checks["CKV_AWS_18"]["rule"] == "LOG-01"
     assert (checks["CKV_AWS_18"]["file"], checks["CKV_AWS_18"]["line"]) == ("__main__.py", 2)
+
+
+SPOKEN = """
+import pulumi
+import pulumi_aws as aws
+
+secret = pulumi.Output.secret
+aws.rds.Instance(
+    "db", instance_class="db.t3.micro", username="admin", password=secret("correct-horse-battery"),
+    tags={"a.b": secret("a-tag-of-ours")},
+)
+"""
+
+
+def test_no_secret_reaches_checkov(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from falaj_platform.check.run import check as run
+    from falaj_platform.checkov import Scanner
+    from falaj_platform.errors import CheckovError
+
+    asked: list[str] = []
+
+    def ask(_scanner: Any, request: Any) -> dict[str, Any]:
+        asked.append(json.dumps(request))
+        raise CheckovError("asked")
+
+    monkeypatch.setattr(Scanner, "start", lambda _scanner: None)
+    monkeypatch.setattr(Scanner, "_ask", ask)
+    with pytest.raises(CheckovError, match="asked"):
+        run(project(SPOKEN, config={"aws:region": "me-central-1"}))
+    (request,) = asked
+    assert "hidden-by-falaj" in request
+    assert "correct-horse-battery" not in request
+    assert "a-tag-of-ours" not in request
 
 
 def test_a_waiver_is_shown_and_one_that_waives_nothing_is_a_finding(check: Check, project: Project) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from falaj_platform.check.project import Stack, Target
 from falaj_platform.check.result import CheckFinding
 
 if TYPE_CHECKING:
+    from falaj_platform.check.secrets import Secrets
     from falaj_platform.checkov import Scanner
     from falaj_policies import Finding, ResourceFact, Rule
 
@@ -101,10 +102,8 @@ def _declared(target: Target) -> dict[str, str]:
     return texts
 
 
-def of_secrets(target: Target, files: Iterable[Path]) -> list[CheckFinding]:
+def of_secrets(target: Target, secrets: Secrets) -> list[CheckFinding]:
     """Secrets in the project's files, under the rule against static keys."""
-    from falaj_platform.check.secrets import find_secrets
-
     title, clauses, _severity, _remedy = _about("IAM-02")
     return [
         CheckFinding(
@@ -121,7 +120,7 @@ def of_secrets(target: Target, files: Iterable[Path]) -> list[CheckFinding]:
             file=secret.file,
             line=secret.line,
         )
-        for secret in find_secrets(target.root, files)
+        for secret in secrets.found
     ]
 
 
@@ -188,6 +187,7 @@ def _fact(item: Mapping[str, Any], jurisdiction: str) -> ResourceFact:
         region=item["region"] or UNKNOWN,
         jurisdiction=jurisdiction,
         references={key: tuple(urns) for key, urns in item["references"].items()},
+        secret_paths=frozenset(item["secret_paths"]),
     )
 
 

@@ -166,6 +166,7 @@ def _wire(fact: ResourceFact) -> dict[str, Any]:
         "cloud": _known(fact.cloud),
         "region": _known(fact.region),
         "references": {key: list(urns) for key, urns in fact.references.items()},
+        "secret_paths": sorted(fact.secret_paths),
     }
 
 
