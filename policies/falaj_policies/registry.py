@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from falaj_policies.extensions import extensions
 from falaj_policies.facts import Fact, ProjectFact, ResourceFact, StackFact
+from falaj_policies.hiding import hide, secret_texts
 from falaj_policies.model import CRASHED, Finding, Objection, Rule, Stage
 from falaj_policies.rules import access, change, continuity, crypto, logging, model, residency, supply_chain, tenancy
 
@@ -69,17 +70,29 @@ def apply(rule: Rule, fact: Any, stage: Stage) -> Iterator[Finding]:
         message = f"the rule could not be applied ({type(error).__name__}), so it denies"
         yield Finding(rule.id, subject, message, rule.severity, CRASHED)
         return
+    secret = bool(objections) and _holds_secrets(fact)
     for objection in objections:
+        about, message, remedy = objection.subject or subject, objection.message, objection.remedy
+        if secret:
+            texts = secret_texts(fact, objection.path)
+            about = about if about == subject else hide(about, texts)
+            message, remedy = hide(message, texts), hide(remedy, texts)
         yield Finding(
             rule=rule.id,
-            subject=objection.subject or subject,
-            message=objection.message,
+            subject=about,
+            message=message,
             severity=rule.severity,
-            remedy=objection.remedy or rule.remedy,
+            remedy=remedy or rule.remedy,
             path=objection.path,
             undecided=objection.undecided and stage not in _FINAL,
             advisory=objection.advisory,
         )
+
+
+def _holds_secrets(fact: Any) -> bool:
+    if isinstance(fact, ResourceFact):
+        return bool(fact.secret_paths)
+    return isinstance(fact, StackFact) and any(resource.secret_paths for resource in fact.resources)
 
 
 def _subject(fact: Any) -> str:

@@ -233,6 +233,31 @@ aws.rds.Instance(
 """
 
 
+def test_no_finding_says_a_secret(check: Check, project: Project) -> None:
+    program = """
+import json
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as k8s
+
+secret = pulumi.Output.secret
+aws.s3.Bucket("here", region=secret("zzsecret-region"))
+there = aws.Provider("there", region=secret("zzsecret-place"))
+aws.s3.Bucket("copy", opts=pulumi.ResourceOptions(provider=there))
+statement = {"Effect": "Allow", "Action": "zzsecret:*", "Resource": "*"}
+aws.iam.Policy("policy", policy=secret(json.dumps({"Version": "2012-10-17", "Statement": [statement]})))
+k8s.core.v1.Pod(
+    "web", metadata={"namespace": "x"}, spec={"containers": [{"name": "c", "image": secret("zzsecret.example/a:1")}]}
+)
+"""
+    root = project(program, config={"aws:region": "me-central-1"})
+    for form in ("json", "table", "sarif", "junit"):
+        done = check(root, "--format", form)
+        assert done.code == 1, done.err
+        assert "zzsecret" not in done.out
+        assert "[secret]" in done.out
+
+
 def test_no_secret_reaches_checkov(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from falaj_platform.check.run import check as run
     from falaj_platform.checkov import Scanner

@@ -157,6 +157,21 @@ def _secret_paths(value: Any, path: str) -> Iterator[str]:
             yield from _secret_paths(item, f"{path}[{index}]")
 
 
+def _secret_texts(value: Any) -> Iterator[str]:
+    from falaj_engine.values import Secret
+    from falaj_policies import UNKNOWN
+    from falaj_policies.hiding import texts
+
+    if isinstance(value, Secret):
+        yield from texts(_plain(value, UNKNOWN))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secret_texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _secret_texts(item)
+
+
 def _wire(fact: ResourceFact) -> dict[str, Any]:
     return {
         "urn": fact.urn,
@@ -230,10 +245,13 @@ class _Written:
         self._captured = {resource.urn: resource for resource in captured.resources}
         self._facts = {fact.urn: fact for fact in facts}
         self._whole = whole
+        # The facts hide their own inputs; where a provider is comes from its own, which no fact holds.
+        self._secrets = {text for item in captured.resources for text in _secret_texts(item.provider_inputs)}
 
     def describe(self, finding: Finding) -> dict[str, Any]:
         """The finding with its value, where that is plain, and the line of the program."""
         from falaj_policies import UNKNOWN
+        from falaj_policies.hiding import hide
 
         fact = self._facts.get(finding.subject)
         value: Any = None
@@ -250,7 +268,7 @@ class _Written:
         return {
             "rule": finding.rule,
             "subject": finding.subject,
-            "message": finding.message,
+            "message": hide(finding.message, self._secrets),
             "severity": str(finding.severity),
             "remedy": finding.remedy,
             "path": finding.path,
