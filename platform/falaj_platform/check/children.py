@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-__all__ = ["Child", "Outcome", "finish", "start", "told"]
+from falaj_platform.check.complaint import told
+
+__all__ = ["Child", "Outcome", "finish", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Child:
 
 
 def start(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mapping[str, Any]) -> Child:
-    """`function(job)` in a fork of this process and a session of its own."""
+    """`function(job)` in a fork of this process and a session of its own.
+
+    `job` holds what its complaints need: `main`, `root` and `verbose`.
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -89,17 +94,9 @@ def _answer(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mappin
         try:
             answer: dict[str, Any] = {"value": function(job)}
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent says it
-            answer = {"error": told(error)}
+            answer = {"error": told(error, job["main"], job["root"], verbose=job["verbose"])}
         with os.fdopen(pipe, "wb") as out:
             out.write(json.dumps(answer, default=str).encode())
     finally:
         # Nothing of the parent's (buffers, exit handlers) runs twice, and no thread of the program keeps it.
         os._exit(0)
-
-
-def told(error: BaseException) -> str:
-    """One line; the type is said where Falaj did not raise it."""
-    text = " ".join(str(error).split())
-    if isinstance(getattr(type(error), "exit_code", None), int):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -49,6 +49,9 @@ def check(
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="How long one program may take.")
     ] = 60.0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="With the text of what a program raises, which may hold a secret.")
+    ] = False,
 ) -> None:
     """Judge what all stacks declare, before anything is made: 0 nothing to object to, 1 findings, 2 not checked.
 
@@ -66,6 +69,7 @@ def check(
             regime=regime,
             without={part.value for part in without or ()},
             limit=time_limit,
+            verbose=verbose,
         )
     colour = output is None and wanted is Format.TABLE and sys.stdout.isatty()
     text = render(result, wanted.value, colour=colour)

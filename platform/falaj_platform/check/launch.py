@@ -22,7 +22,9 @@ _RULE: Final = re.compile(r"([A-Z][A-Z0-9]{1,9}-[0-9]{2,3}): ")
 _OF_CONFIG: Final = re.compile(r"Pulumi\.[\w.-]+\.yaml(?:, line (\d+))?: (falaj:stack[\w.\[\]-]*): (.*)", re.DOTALL)
 
 
-def plan(target: Target, wanted: Sequence[Stack], jurisdiction: str, regime: str, limit: float) -> dict[str, Any]:
+def plan(
+    target: Target, wanted: Sequence[Stack], jurisdiction: str, regime: str, limit: float, *, verbose: bool = False
+) -> dict[str, Any]:
     """What the process is told; the regions of wanted tenants are run too, for their outputs."""
     judged = {stack.name for stack in wanted}
     read = {stack.region for stack in wanted if stack.kind == "tenant"}
@@ -35,9 +37,12 @@ def plan(target: Target, wanted: Sequence[Stack], jurisdiction: str, regime: str
         "project": target.name,
         "site_packages": str(target.site_packages or ""),
         "limit": limit,
+        "verbose": verbose,
         "jobs": [
             {
                 "root": str(target.root),
+                "main": str(target.main),
+                "verbose": verbose,
                 "config_dir": str(target.config_dir),
                 "stack": {
                     "name": stack.name,
@@ -65,6 +70,7 @@ class Runner:
     def __init__(self, target: Target, told: Mapping[str, Any]) -> None:
         # Preparing, the regions, the tenants, and the proofs of where values come from.
         self._patience = told["limit"] * 4 + 60
+        self._verbose = told["verbose"]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "falaj_platform.check.runner"],
             stdin=subprocess.PIPE,
@@ -89,10 +95,14 @@ class Runner:
         try:
             found: dict[str, Any] = json.loads(answer)
         except ValueError:
-            lines = complaint.decode(errors="replace").strip().splitlines() or ["no message"]
-            raise CheckError(f"the programs could not be run: {lines[-1]}") from None
+            # What it wrote may hold anything that a library of the project's writes.
+            text = " ".join(complaint.decode(errors="replace").split())[-500:]
+            why = f": {text}" if self._verbose and text else f" (exit {self._process.returncode})"
+            raise CheckError(f"the programs could not be run{why}") from None
         if "error" in found:
-            raise CheckError(found["error"])
+            from falaj_platform.check.findings import plain_error
+
+            raise CheckError(plain_error(found["error"]))
         return found
 
     def end(self) -> None:

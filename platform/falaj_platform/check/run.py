@@ -30,32 +30,37 @@ def check(
     regime: str = "",
     without: Iterable[str] = (),
     limit: float = LIMIT,
+    verbose: bool = False,
 ) -> CheckResult:
     """Judge the project in `folder` or above it: all of its stacks, or those named.
 
     `jurisdiction` and `regime` are instead of what the stacks say. `without` may hold "checkov". `limit`: seconds that
-    one program may take. Raises CheckError, CheckovError, EngineError, PoliciesError or InfraError, all with exit code
-    2: it could not be checked.
+    one program may take. `verbose`: with the text of what programs raise, which may hold a secret. Raises CheckError,
+    CheckovError, EngineError, PoliciesError or InfraError, all with exit code 2: it could not be checked.
     """
     began = time.monotonic()
     with ExitStack() as ending:
         scanner = None if "checkov" in set(without) else _scanner(ending)
         target = open_project(folder)
         wanted = [target.stack(name) for name in dict.fromkeys(stacks)] or list(target.stacks)
-        runner = Runner(target, plan(target, wanted, jurisdiction, regime, limit))
+        runner = Runner(target, plan(target, wanted, jurisdiction, regime, limit, verbose=verbose))
         ending.callback(runner.end)
         # Everything here works while the programs run.
         from falaj_platform.check import findings as made
+        from falaj_platform.check.secrets import find_secrets
 
         files = files_of(target.root)
-        found = [*made.judged_project(target), *made.of_secrets(target, files)]
+        secrets = find_secrets(target.root, files)
+        found = [*made.judged_project(target), *made.of_secrets(target, secrets)]
         report = runner.report()
         found += _of_stacks(target, wanted, report)
         if scanner is not None:
             found = made.of_checkov(scanner, target, report["stacks"], found)
         complete = len(wanted) == len(target.stacks) and scanner is not None and not report["errors"]
         judged, notes = made.waive(target, found, complete=complete)
-    return _result(target, wanted, report, judged, notes, files=len(files), began=began, checkov=scanner is not None)
+    left_out = (*(() if scanner is not None else ("Checkov's checks (--without checkov)",)), *secrets.left_out)
+    said = (*notes, *secrets.notes)
+    return _result(target, wanted, report, judged, left_out, said, files=len(files), began=began)
 
 
 def _scanner(ending: ExitStack) -> Scanner:
@@ -87,11 +92,11 @@ def _result(
     wanted: Sequence[Stack],
     report: Mapping[str, Any],
     findings: Sequence[CheckFinding],
+    left_out: tuple[str, ...],
     notes: tuple[str, ...],
     *,
     files: int,
     began: float,
-    checkov: bool,
 ) -> CheckResult:
     from falaj_platform.check.findings import applied
     from falaj_policies import rule_set_version
@@ -103,7 +108,7 @@ def _result(
         rules=tuple(sorted({rule.id for rule in applied()})),
         rule_set_version=rule_set_version(),
         seconds=round(time.monotonic() - began, 3),
-        left_out=() if checkov else ("Checkov's checks (--without checkov)",),
+        left_out=left_out,
         notes=notes,
         prefix=_prefix(target.root),
         files=files,

@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from falaj_platform.check.children import Child, Outcome, finish, start, told
+from falaj_platform.check.children import Child, Outcome, finish, start
+from falaj_platform.check.complaint import told
 from falaj_platform.check.imports import imported_by
 from falaj_platform.check.locate import Sources
 from falaj_platform.check.program import judge, outputs_of, value_at
@@ -34,10 +35,12 @@ def main() -> None:
     # What a program prints is not the report's, and may hold anything.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    plan: dict[str, Any] = {}
     try:
-        report = run(json.load(sys.stdin))
+        plan = json.load(sys.stdin)
+        report = run(plan)
     except Exception as error:  # noqa: BLE001 - the check says why, in one line
-        report = {"error": told(error)}
+        report = {"error": told(error, verbose=bool(plan.get("verbose")))}
     json.dump(report, answer)
     answer.close()
 
