@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -147,20 +148,30 @@ PASSWORD = "".join(("Tr0ub4dor", "&3"))
         ("a.py", f"password = '{PASSWORD}'"),
         ("a.yaml", f"db_password: {PASSWORD}"),
         ("a.tf", f'secret = "{PASSWORD}"'),
+        ("a.env", f"TOKEN={RANDOM}"),
+        ("a.env", f"export TOKEN={RANDOM}"),
+        ("a.properties", f"token={RANDOM}"),
+        (".env", f"DB_PASSWORD={PASSWORD}"),
+        (".env", f"DB_PASSWORD={PASSWORD}  # of production"),
+        (".env.production", f"export DB_PASSWORD={PASSWORD}"),
+        ("a.cfg", f"password = {PASSWORD}"),
+        ("a.js", f"var x = {'{}'.join(['a'] * 3000)}; var password = '{PASSWORD}';"),
         ("a.md", f"postgres://admin:{RANDOM}@db/x"),
         ("a.pem", "-----BEGIN RSA " + "PRIVATE KEY-----"),
     ],
 )
 def test_a_secret_is_found_where_it_is_and_not_shown(tmp_path: Path, name: str, line: str) -> None:
     (tmp_path / name).write_text(f"first line\n{line}\n")
-    found = find_secrets(tmp_path, [tmp_path / name])
+    found = find_secrets(tmp_path, [tmp_path / name]).found
     assert {(secret.file, secret.line) for secret in found} == {(name, 2)}
     assert not any(part in repr(found) for part in (KEY, RANDOM, PASSWORD))
     allowed = f"first line\n{line}  # pragma: allowlist secret\n"
     (tmp_path / name).write_text(allowed)
-    assert find_secrets(tmp_path, [tmp_path / name]) == []
+    marked = find_secrets(tmp_path, [tmp_path / name])
+    assert marked.found == ()
+    assert marked.notes == (f"1 line is marked `pragma: allowlist`, and would be a secret: {name}:2",)
     (tmp_path / name).write_text(f"# pragma: allowlist nextline secret\n{line}\n")
-    assert find_secrets(tmp_path, [tmp_path / name]) == []
+    assert find_secrets(tmp_path, [tmp_path / name]).found == ()
 
 
 @pytest.mark.parametrize(
@@ -179,12 +190,43 @@ def test_a_secret_is_found_where_it_is_and_not_shown(tmp_path: Path, name: str, 
         ("a.yaml", "secretName: postgres-credentials"),
         ("a.yaml", "  passwordAuthentication: disabled"),
         ("a.py", "password = f'{user}-{host}'"),
+        (".env", "DB_PASSWORD=${DB_PASSWORD}"),
+        (".env", "DB_PASSWORD="),
+        ("a.env", "COMPOSE_PROJECT_NAME=tenant-demo-of-acme"),
         ("uv.lock", f"hash = '{RANDOM}'"),
     ],
 )
 def test_what_only_looks_like_a_secret(tmp_path: Path, name: str, line: str) -> None:
     (tmp_path / name).write_text(f"{line}\n")
-    assert find_secrets(tmp_path, [tmp_path / name]) == []
+    assert find_secrets(tmp_path, [tmp_path / name]).found == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "latin-1"])
+def test_a_secret_is_found_in_every_encoding_that_editors_write(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.py").write_bytes(f"# ü\npassword = '{PASSWORD}'\n".encode(encoding))
+    assert [secret.line for secret in find_secrets(tmp_path, [tmp_path / "a.py"]).found] == [2]
+
+
+def test_what_is_not_looked_at_is_said(tmp_path: Path) -> None:
+    line = f"password = '{PASSWORD}'\n".encode()
+    for name, content in (
+        ("large.py", line + b"#" * (1 << 20)),
+        ("image.png", b"\x89PNG\0\x01" + line),
+        ("uv.lock", line),
+        ("a.lock", line),
+        ("a\x1b[2J.bin", b"\x89\0\x01" + line),
+    ):
+        (tmp_path / name).write_bytes(content)
+    scanned = find_secrets(tmp_path, [*files_of(tmp_path), tmp_path / "gone.py"])
+    assert [secret.file for secret in scanned.found] == ["a.lock"]
+    assert scanned.left_out == (
+        "secrets in 1 file (large.py) of more than 1 MiB",
+        "secrets in 1 file (gone.py) that cannot be read",
+    )
+    assert scanned.notes == (
+        "secrets are not looked for in 2 binary files (a?[2J.bin, image.png)",
+        "secrets are not looked for in 1 lock file (uv.lock)",
+    )
 
 
 def test_a_complaint_holds_no_secret() -> None:
@@ -198,6 +240,34 @@ def test_files_without_git_leave_environments_out(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     assert [path.relative_to(tmp_path).as_posix() for path in files_of(tmp_path)] == ["a.py", "deep/e.py"]
+
+
+def _repository(folder: Path, *files: str) -> None:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+
+
+def _names(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in files_of(root))
+
+
+def test_a_project_that_git_ignores_has_files_all_the_same(tmp_path: Path) -> None:
+    _repository(tmp_path, "out/shop/a.py", "out/shop/deep/b.py", "out/shop/.venv/c.py", "out/Pulumi.yaml")
+    (tmp_path / ".gitignore").write_text("/out/\n")
+    assert _names(tmp_path / "out" / "shop") == ["a.py", "deep/b.py"]
+    # One of them is tracked: that is not all of the project.
+    subprocess.run(["git", "-C", str(tmp_path), "add", "-f", "out/shop/a.py"], check=True)
+    assert _names(tmp_path / "out" / "shop") == ["a.py", "deep/b.py"]
+    assert _names(tmp_path) == [".gitignore", "out/shop/a.py"]
+
+
+def test_a_repository_inside_a_project_belongs_to_it(tmp_path: Path) -> None:
+    _repository(tmp_path, "a.py")
+    _repository(tmp_path / "inner", "b.py", "ignored.py", "deep/c.py")
+    (tmp_path / "inner" / ".gitignore").write_text("ignored.py\n")
+    assert _names(tmp_path) == ["a.py", "inner/.gitignore", "inner/b.py", "inner/deep/c.py"]
 
 
 # Malformed configurations.

@@ -137,18 +137,41 @@ def _site_packages(runtime: object, root: Path, manifest: Path) -> Path | None:
 
 
 def files_of(root: Path) -> list[Path]:
-    """The project's own files: what git tracks or would track, else everything but environments and caches."""
+    """The project's own files: what git tracks or would track, else everything but environments and caches.
+
+    A repository inside belongs to it. A project that git ignores as a whole is walked: its program runs all the same.
+    """
+    listed = None if _is_ignored(root) else _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if not listed:
+        return sorted(_walk(root))
+    files: list[Path] = []
+    for name in dict.fromkeys(listed.split(b"\0")):
+        path = root / name.decode("utf-8", "surrogateescape")
+        if not name or path.is_symlink():
+            continue
+        if path.is_file():
+            files.append(path)
+        elif path.is_dir():
+            # Of another repository git names the folder alone.
+            files += files_of(path) if (path / ".git").exists() else sorted(_walk(path))
+    return files
+
+
+def _is_ignored(root: Path) -> bool:
+    if (root / ".git").exists():
+        return False
+    # From above: from inside, git compares what is in a folder and not the folder.
+    return _git(root.parent, "check-ignore", "--no-index", "--", str(root.resolve())) is not None
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """What git says; None where it is not there, or does not succeed."""
     try:
-        listed = subprocess.run(
-            ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            capture_output=True,
-            timeout=20,
-            check=True,
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, timeout=20, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return sorted(_walk(root))
-    names = [name.decode("utf-8", "surrogateescape") for name in listed.split(b"\0") if name]
-    return [path for name in names if (path := root / name).is_file() and not path.is_symlink()]
+        return None
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -30,12 +30,11 @@ def check(
     regime: str = "",
     without: Iterable[str] = (),
     limit: float = LIMIT,
-    verbose: bool = False,
 ) -> CheckResult:
     """Judge the project in `folder` or above it: all of its stacks, or those named.
 
     `jurisdiction` and `regime` are instead of what the stacks say. `without` may hold "checkov". `limit`: seconds that
-    one program may take. `verbose`: with the text of what programs raise, which may hold a secret. Raises CheckError,
+    one program may take. Raises CheckError,
     CheckovError, EngineError, PoliciesError or InfraError, all with exit code 2: it could not be checked.
     """
     began = time.monotonic()
@@ -43,7 +42,7 @@ def check(
         scanner = None if "checkov" in set(without) else _scanner(ending)
         target = open_project(folder)
         wanted = [target.stack(name) for name in dict.fromkeys(stacks)] or list(target.stacks)
-        runner = Runner(target, plan(target, wanted, jurisdiction, regime, limit, verbose=verbose))
+        runner = Runner(target, plan(target, wanted, jurisdiction, regime, limit))
         ending.callback(runner.end)
         # Everything here works while the programs run.
         from falaj_platform.check import findings as made

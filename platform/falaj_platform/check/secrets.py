@@ -1,11 +1,13 @@
 """Secrets in a project's files, found by detect-secrets' detectors. What is found is never shown, only where it is.
 
 The detectors are applied to a whole file at once, and each line that one of them stops at is looked at closely: that
-is thirty times faster than line by line. None of them asks a server whether a secret is real.
+is thirty times faster than line by line. None of them asks a server whether a secret is real. What is not looked at,
+and what is marked as no secret, is said with the result.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +15,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["FoundSecret", "find_secrets", "hidden"]
+__all__ = ["FoundSecret", "Secrets", "find_secrets", "hidden"]
 
 _LARGEST: Final = 1 << 20
 # Not secrets (addresses), or services that nobody names here; each is slow.
 _LEFT_OUT: Final = frozenset(
     {"IPPublicDetector", "CloudantDetector", "IbmCloudIamDetector", "IbmCosHmacDetector", "SoftlayerDetector"}
 )
-_LOCKS: Final = (".lock", ".lock.json", "package-lock.json", "go.sum", ".sum")
+# Files of digests, and nothing else, by the names that their tools give them.
+_LOCKS: Final = frozenset(
+    {
+        *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "Cargo.lock", "flake.lock", "go.sum"),
+        *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", ".terraform.lock.hcl"),
+    }
+)
 _ALLOWED: Final = re.compile(r"pragma:\s?allowlist[ -]secret")
 _NEXT_ALLOWED: Final = re.compile(r"pragma:\s?allowlist[ -]nextline[ -]secret")
 # What a telling name holds, in lower case: the detector itself looks only at lines with one of these.
@@ -35,8 +43,17 @@ _HINTS: Final = (
     *("password", "passwd", "pwd", "secret", "contrase"),
 )
 # A value without quotes, as YAML, TOML and environment files write it: detectors of entropy want quotes.
-_BARE: Final = re.compile(r"^(\s*(?:-\s+)?[\w.:/-]*[\w-]\s*[:=]\s+?)([A-Za-z0-9+/=_-]{16,})\s*(?:#.*)?$", re.MULTILINE)
+_BARE: Final = re.compile(
+    r"^([ \t]*(?:-[ \t]+|export[ \t]+)?[\w.:/-]*[\w-][ \t]*[:=][ \t]*)([A-Za-z0-9+/=_-]{16,})[ \t]*\r?(?:#.*)?$",
+    re.MULTILINE,
+)
 _BARE_SUFFIXES: Final = frozenset({".yaml", ".yml", ".toml", ".env", ".ini", ".cfg", ".conf", ".properties", ".tfvars"})
+
+# Of a longer line only what is around a telling name is looked at: the detector's expressions are slow on them.
+_LONGEST: Final = 2000
+_AROUND: Final = (100, 400)
+_SHOWN: Final = 5
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _SPOKEN: Final = re.compile(
@@ -74,17 +91,54 @@ class FoundSecret:
     kind: str
 
 
-def find_secrets(root: Path, files: Iterable[Path]) -> list[FoundSecret]:
-    """The secrets in these text files, by file and line. A line with `pragma: allowlist secret` is passed over."""
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What was found; `left_out` says which files could not be looked at, `notes` which are none, or said to be."""
+
+    found: tuple[FoundSecret, ...]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_secrets(root: Path, files: Iterable[Path]) -> Secrets:
+    """The secrets in these text files, by file and line. A line with `pragma: allowlist secret` is counted alone."""
     found: set[FoundSecret] = set()
+    allowed: set[str] = set()
+    passed: dict[str, list[str]] = {}
     for path in files:
-        if path.name.endswith(_LOCKS):
-            continue
-        text = _text(path)
-        if text:
-            name = path.relative_to(root).as_posix()
-            found.update(FoundSecret(name, line, kind) for line, kind in _in(text, path))
-    return sorted(found, key=lambda secret: (secret.file, secret.line, secret.kind))
+        name = path.relative_to(root).as_posix()
+        text, reason = _text(path)
+        if reason:
+            passed.setdefault(reason, []).append(name)
+        for line, kind, is_allowed in _in(text, path):
+            if is_allowed:
+                allowed.add(f"{name}:{line}")
+            else:
+                found.add(FoundSecret(name, line, kind))
+    left_out = [
+        f"secrets in {_files(passed[reason])} {why}"
+        for reason, why in (("large", "of more than 1 MiB"), ("unread", "that cannot be read"))
+        if reason in passed
+    ]
+    notes = [
+        f"secrets are not looked for in {_files(passed[reason], kind)}"
+        for reason, kind in (("binary", "binary "), ("lock", "lock "))
+        if reason in passed
+    ]
+    if allowed:
+        lines = "line is" if len(allowed) == 1 else "lines are"
+        notes.append(f"{len(allowed)} {lines} marked `pragma: allowlist`, and would be a secret: {_names(allowed)}")
+    order = sorted(found, key=lambda secret: (secret.file, secret.line, secret.kind))
+    return Secrets(tuple(order), tuple(left_out), tuple(notes))
+
+
+def _files(names: Sequence[str], kind: str = "") -> str:
+    return f"{len(names)} {kind}file{'' if len(names) == 1 else 's'} ({_names(names)})"
+
+
+def _names(names: Iterable[str]) -> str:
+    shown = ["".join(char if char.isprintable() else "?" for char in name) for name in sorted(names)]
+    return ", ".join(shown[:_SHOWN]) + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")
 
 
 def hidden(text: str) -> str:
@@ -102,24 +156,41 @@ def hidden(text: str) -> str:
     return _SPOKEN.sub(r"\1[hidden]", text)
 
 
-def _text(path: Path) -> str:
-    """A file's text, empty for what is none or is too large to be written by hand."""
+def _text(path: Path) -> tuple[str, str]:
+    """A file's text, and why there is none: it is `large`, `unread`, `binary` or a `lock`."""
+    if path.name in _LOCKS or path.name.endswith(".lock.json"):
+        return "", "lock"
     try:
         if path.stat().st_size > _LARGEST:
-            return ""
+            return "", "large"
         content = path.read_bytes()
     except OSError:
-        return ""
-    return "" if b"\0" in content[:8192] else content.decode("utf-8", errors="replace")
+        return "", "unread"
+    encoding = _encoding(content)
+    return (content.decode(encoding, errors="replace"), "") if encoding else ("", "binary")
 
 
-def _in(text: str, path: Path) -> Iterator[tuple[int, str]]:
+def _encoding(content: bytes) -> str:
+    """UTF-8, or UTF-16 as Windows' tools write it, with a mark or without one; empty for what is no text."""
+    if content.startswith(_UTF_16):
+        return "utf-16"
+    start = content[:8192]
+    if b"\0" not in start:
+        return "utf-8-sig"
+    # Latin letters in UTF-16 have a zero in every other place, and none in the others.
+    for name, zeros, letters in (("utf-16-le", start[1::2], start[::2]), ("utf-16-be", start[::2], start[1::2])):
+        if zeros.count(0) > 0.8 * len(zeros) and 0 not in letters:
+            return name
+    return ""
+
+
+def _in(text: str, path: Path) -> Iterator[tuple[int, str, bool]]:
+    """Line and kind of what looks like a secret, and whether it is marked as none."""
     lines = text.split("\n")
     for number, kind in sorted({(_number(text, at), kind) for at, kind in _suspects(text, path)}):
         line = lines[number - 1]
         before = lines[number - 2] if number > 1 else ""
-        if not (_ALLOWED.search(line) or _NEXT_ALLOWED.search(before)):
-            yield number, kind
+        yield number, kind, bool(_ALLOWED.search(line) or _NEXT_ALLOWED.search(before))
 
 
 def _number(text: str, at: int) -> int:
@@ -138,12 +209,17 @@ def _suspects(text: str, path: Path) -> Iterator[tuple[int, str]]:
         for match in pattern.finditer(text):
             if _random(match[2], entropy, limit) and not _innocent(match[2], match.start(2), text):
                 yield match.start(2), kind
-        if path.suffix in _BARE_SUFFIXES or path.name.startswith(".env"):
+        if _is_bare(path):
             for match in _BARE.finditer(text):
                 quoted = pattern.fullmatch(f'"{match[2]}"')
                 if quoted and _random(match[2], entropy, limit) and not _innocent(match[2], match.start(2), text):
                     yield match.start(2), kind
     yield from _keyed(text, path)
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a file's values are written without quotes."""
+    return path.suffix in _BARE_SUFFIXES or path.name.startswith(".env")
 
 
 def _random(value: str, entropy: Callable[[str], float], limit: float) -> bool:
@@ -156,31 +232,40 @@ def _keyed(text: str, path: Path) -> Iterator[tuple[int, str]]:
     from detect_secrets.plugins import keyword
     from detect_secrets.util.filetype import determine_file_type
 
-    groups = keyword.REGEX_BY_FILETYPE.get(
-        determine_file_type(str(path)), keyword.QUOTES_REQUIRED_DENYLIST_REGEX_TO_GROUP
+    groups = (
+        keyword.CONFIG_DENYLIST_REGEX_TO_GROUP
+        if _is_bare(path)
+        else keyword.REGEX_BY_FILETYPE.get(
+            determine_file_type(str(path)), keyword.QUOTES_REQUIRED_DENYLIST_REGEX_TO_GROUP
+        )
     )
     detector = keyword.KeywordDetector()
-    for start in sorted(_hinted(text.lower() if text.isascii() else _lowered(text))):
-        end = text.find("\n", start)
-        line = text[start : end if end >= 0 else len(text)]
-        if len(line) > 2000:
-            continue
+    for start, end in sorted(_hinted(text.lower() if text.isascii() else _lowered(text))):
+        line = text[start:end]
         for value in detector.analyze_string(line, groups):
+            if _is_bare(path):
+                # Without quotes a comment behind the value is taken for a part of it.
+                value = re.split(r"\s+#", value, maxsplit=1)[0]
             at = start + max(line.find(value), 0)
             if value and not _innocent(value, at, text) and not _named(value, line):
                 yield at, detector.secret_type
 
 
-def _hinted(lower: str) -> set[int]:
-    """The starts of the lines that hold a telling name."""
-    starts = set()
+def _hinted(lower: str) -> set[tuple[int, int]]:
+    """Where the lines that hold a telling name start and end; of a long one, what is around the name."""
+    spans = set()
     for hint in _HINTS:
         at = lower.find(hint)
         while at >= 0:
-            starts.add(lower.rfind("\n", 0, at) + 1)
-            end = lower.find("\n", at)
-            at = lower.find(hint, end) if end >= 0 else -1
-    return starts
+            start, end = lower.rfind("\n", 0, at) + 1, lower.find("\n", at)
+            end = len(lower) if end < 0 else end
+            if end - start <= _LONGEST:
+                spans.add((start, end))
+                at = lower.find(hint, end)
+            else:
+                spans.add((max(start, at - _AROUND[0]), min(end, at + _AROUND[1])))
+                at = lower.find(hint, at + len(hint))
+    return spans
 
 
 def _lowered(text: str) -> str:
