@@ -101,6 +101,16 @@ def test_dispositions_are_of_controls_and_give_a_reason() -> None:
         ("TEN-01", POD, "metadata.namespace"),
         ("TEN-01", "kubernetes:core:Namespace", "metadata"),
         ("TEN-02", "kubernetes:networking:NetworkPolicy", "spec.ingress"),
+        ("TEN-03", POD, "spec.securityContext"),
+        ("TEN-03", POD, "spec.containers[0].securityContext.procMount"),
+        ("SUP-04", "kubernetes:ray.io:RayCluster", "spec.headGroupSpec.template"),
+        ("SUP-04", "kubernetes:ray.io:RayCluster", "spec.workerGroupSpecs"),
+        ("TEN-03", "kubernetes:ray.io:RayJob", "spec.rayClusterSpec"),
+        ("IAM-02", "kubernetes:ray.io:RayService", "spec.rayClusterConfig.headGroupSpec"),
+        ("IAM-01", "aws:s3:ObjectCopy", "grants"),
+        ("IAM-01", "aws:s3:ObjectCopy", "grants[0].uri"),
+        ("IAM-01", "aws:s3control:MultiRegionAccessPointPolicy", "details"),
+        ("IAM-03", "aws:iam:Role", "assumeRolePolicy.Statement[0].Condition"),
         ("TEN-03", POD, "spec"),
         ("TEN-04", POD, "spec.containers"),
     ],
@@ -197,7 +207,112 @@ def test_a_known_fault_beside_an_unknown_value_denies() -> None:
     assert denied(good("aws:iam:Policy", policy=wide)) == {"IAM-03"}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        UNKNOWN,
+        {"ipBlock": UNKNOWN},
+        {"ipBlock": {"cidr": UNKNOWN}},
+        {"namespaceSelector": UNKNOWN},
+        {"namespaceSelector": {"matchLabels": UNKNOWN}},
+        {"namespaceSelector": {"matchExpressions": UNKNOWN}},
+        {"namespaceSelector": {"matchExpressions": [UNKNOWN]}},
+        {"namespaceSelector": {"matchExpressions": [{"key": UNKNOWN, "operator": "Exists"}]}},
+    ],
+)
+def test_who_comes_in_and_is_not_known_waits(source: Any) -> None:
+    spec = {"podSelector": {}, "ingress": [{"from": [source]}]}
+    fact = good("kubernetes:networking:NetworkPolicy", tenant="acme", spec=spec)
+    assert (undecided(fact), denied(fact)) == ({"TEN-02"}, set())
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {"matchLabels": {"kubernetes.io/metadata.name": "falaj-system"}},
+        {"matchLabels": {"app": "acme"}, "matchExpressions": UNKNOWN},
+        {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["acme"]}]},
+        {"matchExpressions": [{"key": "falaj.io/gateway", "operator": "Exists"}]},
+    ],
+)
+def test_namespaces_that_are_chosen_may_come_in(selector: Any) -> None:
+    spec = {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": selector}]}]}
+    assert found(good("kubernetes:networking:NetworkPolicy", tenant="acme", spec=spec)) == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"kind": "Group", "name": "system:serviceaccounts:tenant-acme"},
+        {"kind": "User", "name": "system:serviceaccount:tenant-acme:serving"},
+        {"kind": "Group", "name": "acme:engineers"},
+    ],
+)
+def test_a_tenant_names_its_own_accounts_as_it_likes(subject: dict[str, str]) -> None:
+    assert found(good("kubernetes:rbac:RoleBinding", tenant="acme", subjects=[subject])) == []
+
+
+@pytest.mark.parametrize(("arn", "scope"), [(UNKNOWN, "cluster"), ("AmazonEKSAdminPolicy", UNKNOWN)])
+def test_access_to_a_cluster_waits_only_where_it_could_be_too_wide(arn: Any, scope: Any) -> None:
+    said = arn if arn is UNKNOWN else f"arn:aws:eks::aws:cluster-access-policy/{arn}"
+    fact = good("aws:eks:AccessPolicyAssociation", policyArn=said, accessScope={"type": scope})
+    assert (undecided(fact), denied(fact)) == ({"IAM-03"}, set())
+    for narrow in ({"accessScope": {"type": "namespace"}}, {"policyArn": "arn:aws:eks::aws:x/AmazonEKSViewPolicy"}):
+        assert found(dataclasses.replace(fact, inputs={**fact.inputs, **narrow})) == []
+
+
+def test_a_selector_of_roles_that_is_not_known_waits() -> None:
+    for rule in (UNKNOWN, {"clusterRoleSelectors": UNKNOWN}, {"clusterRoleSelectors": [{"matchLabels": UNKNOWN}]}):
+        fact = ResourceFact(
+            "urn:r", "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "r", {"aggregationRule": rule},
+            "on-premises", "local", "uae",
+        )  # fmt: skip
+        assert (undecided(fact), denied(fact)) == ({"IAM-03"}, set())
+
+
 # Policy documents
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "narrow"),
+    [
+        ("aws:SourceArn", "arn:aws:s3:::acme-features", True),
+        ("aws:SourceArn", "arn:aws:s3:*:*:acme-features", True),
+        ("aws:SourceArn", "arn:aws:sns:*:111122223333:*", True),
+        ("aws:PrincipalArn", "arn:aws:iam::111122223333:role/acme-*", True),
+        ("aws:PrincipalOrgPaths", "o-a1b2c3d4e5/*", True),
+        ("aws:userid", "AROAABCDEFGHIJKLMNOPQ:*", True),
+        ("aws:userid", "AROA*:*", False),
+        ("aws:SourceArn", "arn:aws:s3:::*", False),
+        ("aws:SourceArn", "arn:aws:s3:::acme-*", False),
+        ("aws:SourceArn", "arn:aws:sns:*:*:acme", False),
+        ("aws:PrincipalArn", "arn:aws:iam::*:role/acme", False),
+        ("aws:PrincipalArn", "arn:aws:iam::11112222*:role/acme", False),
+        ("aws:PrincipalOrgID", "o-*", False),
+        ("aws:SourceVpce", "vpce-*", False),
+    ],
+)
+def test_a_pattern_of_callers_is_somebodys(key: str, value: str, narrow: bool) -> None:
+    document = allowing(Action="sqs:SendMessage", Resource="*", Principal="*", Condition={"StringLike": {key: value}})
+    assert ("IAM-01" not in denied(good("aws:sqs:QueuePolicy", policy=document))) is narrow
+
+
+@pytest.mark.parametrize(
+    ("principal", "action", "expected"),
+    [
+        ({"Federated": "acme"}, "STS:assumerole*", {"IAM-03"}),
+        ({"Federated": "acme"}, "*", {"IAM-03"}),
+        ({"Federated": "acme"}, "sts:AssumeRoleWithSAML", set()),
+        ({"Federated": "arn:aws:iam::111122223333:saml-provider/acme"}, "sts:*", set()),
+        ({"Service": "ec2.amazonaws.com"}, "sts:*", set()),
+        ({"AWS": "arn:aws:iam::111122223333:root"}, "sts:*", set()),
+    ],
+)
+def test_only_web_identities_need_a_subject(principal: Any, action: str, expected: set[str]) -> None:
+    assert denied(good("aws:iam:Role", assumeRolePolicy=allowing(Action=action, Principal=principal))) == expected
+    waits = allowing(Action=UNKNOWN, Principal=principal)
+    web = principal == {"Federated": "acme"}
+    assert undecided(good("aws:iam:Role", assumeRolePolicy=waits)) == ({"IAM-03"} if web else set())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "7", '{"Statement": 7}', '{"Statement": "x"}', "{}", "[" * 100_000])
@@ -330,11 +445,34 @@ def test_the_preflight_of_a_browser_asks_nobody() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("text", {"IAM-02"}), ("/etc/token", set()), ("", set()), ("8192", set()), ("true", set()), ("$(OTHER)", set())],
+    [
+        ("text", {"IAM-02"}),
+        ("/etc/token", {"IAM-02"}),
+        ("123456", {"IAM-02"}),
+        ("", set()),
+        ("8192", set()),
+        ("True", set()),
+        ("$(OTHER)", set()),
+    ],
 )
-def test_paths_and_numbers_are_no_credentials(value: str, expected: set[str]) -> None:
-    fact = broken(POD, "spec.containers[0].env", [{"name": "RAY_AUTH_TOKEN", "value": value}], tenant="acme")
+@pytest.mark.parametrize("name", ["RAY_AUTH_TOKEN", "db_password"])
+def test_short_numbers_and_truth_values_are_no_credentials(name: str, value: str, expected: set[str]) -> None:
+    fact = broken(POD, "spec.containers[0].env", [{"name": name, "value": value}], tenant="acme")
     assert denied(fact) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/etc/acme/key.json"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/etc/token"),
+        ("POSTGRES_PASSWORD_FILE", "/etc/password"),
+        ("TOKENIZERS_PARALLELISM", "text"),
+        ("MONKEY", "text"),
+    ],
+)
+def test_a_variable_that_names_a_file_is_no_credential(name: str, value: str) -> None:
+    assert found(broken(POD, "spec.containers[0].env", [{"name": name, "value": value}], tenant="acme")) == []
 
 
 # Whole stacks
@@ -444,7 +582,9 @@ WORDS = sorted(
         "httpTokens", "environment", "variables", "vpcOptions", "properties", "template", "securityContext",
         "capabilities", "drop", "add", "ports", "hostPort", "volumes", "tags", "hard", "podSelector", "policyTypes",
         "type", "annotations", "containerDefinitions", "networkInterfaces", "acl", "grants", "authOptions", "mode",
-        "headGroupSpec", "workerGroupSpecs", "roleDefinitionId", "scope", "servicePrincipalProfile", "group",
+        "headGroupSpec", "workerGroupSpecs", "sysctls", "seLinuxOptions", "aggregationRule",
+        "clusterRoleSelectors", "matchExpressions", "policyArn", "policyArns", "accessScope", "uri", "details",
+        "roleDefinitionId", "scope", "servicePrincipalProfile", "group",
     }
 )  # fmt: skip
 TEXTS = st.sampled_from(
@@ -511,6 +651,9 @@ def test_every_kind_that_is_judged_by_a_check_of_its_own_has_a_case() -> None:
         "aws:efs:FileSystemPolicy", "aws:backup:VaultPolicy", "azure-native:sql:FirewallRule",
         "aws:iam:UserPolicyAttachment", "aws:iam:GroupPolicyAttachment", "aws:iam:PolicyAttachment",
         "azuread:index:ServicePrincipalPassword",
+        "aws:iam:UserPolicyAttachmentsExclusive", "aws:iam:GroupPolicyAttachmentsExclusive", "aws:s3:BucketObjectv2",
+        "aws:kms:ExternalKey", "aws:apigateway:RestApiPolicy", "aws:s3control:ObjectLambdaAccessPointPolicy",
+        "aws:s3control:BucketPolicy", "aws:kinesis:ResourcePolicy",
         "aws:iam:ServiceSpecificCredential", "aws:kms:Key", "aws:sns:Topic", "aws:sqs:Queue",
         *POD_KINDS,
     }  # fmt: skip

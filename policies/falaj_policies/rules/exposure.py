@@ -13,7 +13,7 @@ from falaj_policies.rules.declare import rule
 from falaj_policies.rules.pairing import beside, of_kind
 from falaj_policies.rules.policy_documents import not_for_anyone, statements
 from falaj_policies.rules.reading import get, items
-from falaj_policies.rules.requiring import all_of, each, is_true, not_true, one_of, satisfies, undecided
+from falaj_policies.rules.requiring import all_of, each, is_true, not_true, one_of, satisfies, undecided, unless
 
 __all__ = ["RULES", "is_open"]
 
@@ -33,10 +33,11 @@ def _refused(message: str) -> Check:
 
 
 def _document(key: str) -> Check:
-    """The resource policy under `key` allows nobody whom it does not name."""
+    """The resource policy at the path `key` allows nobody whom it does not name."""
+    keys = key.split(".")
 
     def check(resource: ResourceFact) -> Iterator[Objection]:
-        yield from statements(resource.inputs.get(key), key, not_for_anyone)
+        yield from statements(get(resource.inputs, *keys), key, not_for_anyone)
 
     return check
 
@@ -86,11 +87,16 @@ def _acl(resource: ResourceFact) -> Iterator[Objection]:
     elif isinstance(acl, str) and acl in _PUBLIC_ACLS:
         yield Objection(f"the access control list {acl} is for anyone", path="acl")
     for at, grant in items(resource.inputs.get("accessControlPolicy"), "grants", "accessControlPolicy"):
-        uri = get(grant, "grantee", "uri")
-        if uri is UNKNOWN:
-            yield undecided(f"{at}.grantee.uri")
-        elif isinstance(uri, str) and uri.endswith(_PUBLIC_GROUPS):
-            yield Objection("grants rights to anyone", path=f"{at}.grantee.uri")
+        yield from _grantee(get(grant, "grantee", "uri"), f"{at}.grantee.uri")
+    for at, grant in items(resource.inputs, "grants", ""):
+        yield from _grantee(get(grant, "uri"), f"{at}.uri")
+
+
+def _grantee(uri: Any, at: str) -> Iterator[Objection]:
+    if uri is UNKNOWN:
+        yield undecided(at)
+    elif isinstance(uri, str) and uri.endswith(_PUBLIC_GROUPS):
+        yield Objection("grants rights to anyone", path=at)
 
 
 def _public_address(at: str, interface: Any) -> Iterator[Objection]:
@@ -206,6 +212,10 @@ def _one_of_lambda_callers(resource: ResourceFact) -> Iterator[Objection]:
 _ACCESSIBLE: Final = not_true("publiclyAccessible", "is reachable from the internet")
 _ADDRESS: Final = not_true("associatePublicIpAddress", "takes a public address")
 _POLICY: Final = _document("policy")
+# A gateway load balancer is never asked whether it faces the internet: it has no address there.
+_BALANCER: Final = unless(
+    lambda resource: resource.inputs.get("loadBalancerType") == "gateway", is_true("internal", "faces the internet")
+)
 
 AWS: Final[Mapping[str, Check]] = {
     "aws:eks:Cluster": all_of(
@@ -213,7 +223,7 @@ AWS: Final[Mapping[str, Check]] = {
         is_true("vpcConfig.endpointPrivateAccess", "the API server cannot be reached from inside the VPC"),
     ),
     "aws:s3:Bucket": all_of(_acl, _POLICY),
-    "aws:s3:BucketAcl": _acl,
+    **dict.fromkeys(("aws:s3:BucketAcl", "aws:s3:BucketObject", "aws:s3:BucketObjectv2", "aws:s3:ObjectCopy"), _acl),
     "aws:s3:BucketPolicy": _POLICY,
     "aws:s3:BucketPublicAccessBlock": all_of(*(is_true(key, "lets the bucket become public") for key in _BLOCK)),
     "aws:s3:AccountPublicAccessBlock": all_of(*(is_true(key, "lets buckets become public") for key in _BLOCK)),
@@ -243,10 +253,11 @@ AWS: Final[Mapping[str, Check]] = {
         "state", ("block-all-sharing", "block-new-sharing"), "lets snapshots become public"
     ),
     "aws:ecs:Service": not_true("networkConfiguration.assignPublicIp", "gives its tasks public addresses"),
-    "aws:lb:LoadBalancer": is_true("internal", "faces the internet"),
-    "aws:alb:LoadBalancer": is_true("internal", "faces the internet"),
+    "aws:lb:LoadBalancer": _BALANCER,
+    "aws:alb:LoadBalancer": _BALANCER,
     "aws:opensearch:Domain": _vpc_only,
     "aws:opensearch:DomainPolicy": _document("accessPolicies"),
+    "aws:s3control:MultiRegionAccessPointPolicy": _document("details.policy"),
     "aws:msk:Cluster": one_of(
         "brokerNodeGroupInfo.connectivityInfo.publicAccess.type", ("DISABLED",), "has public brokers", default=True
     ),
@@ -256,7 +267,11 @@ AWS: Final[Mapping[str, Check]] = {
         (
             "aws:ecr:RepositoryPolicy", "aws:sns:Topic", "aws:sns:TopicPolicy", "aws:sqs:Queue", "aws:sqs:QueuePolicy",
             "aws:kms:Key", "aws:kms:KeyPolicy", "aws:secretsmanager:SecretPolicy", "aws:efs:FileSystemPolicy",
-            "aws:ecr:RegistryPolicy", "aws:backup:VaultPolicy",
+            "aws:ecr:RegistryPolicy", "aws:backup:VaultPolicy", "aws:secretsmanager:Secret", "aws:kms:ReplicaKey",
+            "aws:kms:ExternalKey", "aws:apigateway:RestApi", "aws:apigateway:RestApiPolicy",
+            "aws:s3control:AccessPointPolicy", "aws:s3control:ObjectLambdaAccessPointPolicy",
+            "aws:s3control:BucketPolicy", "aws:dynamodb:ResourcePolicy", "aws:kinesis:ResourcePolicy",
+            "aws:glue:ResourcePolicy", "aws:cloudwatch:EventBusPolicy",
         ),
         _POLICY,
     ),

@@ -11,16 +11,18 @@ from typing import Any, Final
 from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Admission, Check, Objection, Severity
 from falaj_policies.rules.declare import rule
-from falaj_policies.rules.reading import POD_KINDS, containers, get, items, pod_spec
+from falaj_policies.rules.reading import POD_KINDS, RAY_KINDS, containers, get, items, pod_specs
 from falaj_policies.rules.requiring import all_of, at_least, is_true, not_true, one_of, satisfies, undecided
 
 __all__ = ["RULES", "container_definitions"]
 
-# Variables whose text is a credential, by the end of their name; paths, numbers and truth values are none.
+# Variables whose text is a credential, by the end of their name.
 _CREDENTIAL: Final = (
-    "(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|SECRET_?KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|CREDENTIALS?)$"
+    "(?i)(PASSWORD|PASSWD|(^|_)(SECRET|TOKEN|API_?KEY|SECRET_?KEY|ACCESS_KEY|ACCESS_KEY_ID|PRIVATE_KEY|CREDENTIALS?))$"
 )
-_HARMLESS: Final = "(/.*|[0-9.]*|true|false|[$][(].*)"
+# Which of them, as NAME=value, hold none: short numbers and truth values, other variables, and the path of a file where
+# that is what the name is for (GOOGLE_APPLICATION_CREDENTIALS; names that end in FILE or PATH are no credentials').
+_HARMLESS: Final = "(?i)([^=]*=([0-9.]{0,5}|true|false|[$][(].*)|[^=]*CREDENTIALS?=/.*)"
 _SECRET: Final = re.compile(_CREDENTIAL)
 _NO_SECRET: Final = re.compile(_HARMLESS)
 _TOKEN_SECRET: Final = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
@@ -94,10 +96,14 @@ def _matches(value: Any, wanted: str) -> bool:
 
 def _pods(resource: ResourceFact) -> Iterator[Objection]:
     """A tenant's pods mount the tokens that they ask for; nobody's environment holds a credential as text."""
-    path, spec = pod_spec(resource)
-    if spec is UNKNOWN:
-        yield undecided(path)
-        return
+    for path, spec in pod_specs(resource):
+        if spec is UNKNOWN:
+            yield undecided(path)
+        else:
+            yield from _pod(resource, path, spec)
+
+
+def _pod(resource: ResourceFact, path: str, spec: Any) -> Iterator[Objection]:
     if resource.tenant is not None and spec is not None:
         at = f"{path}.automountServiceAccountToken"
         mounted = get(spec, "automountServiceAccountToken")
@@ -117,7 +123,7 @@ def _variable(name: Any, value: Any, at: str) -> Iterator[Objection]:
         return
     if value is UNKNOWN:
         yield Objection(f"the variable {name} may hold a credential as text", path=at, undecided=True)
-    elif isinstance(value, str) and not _NO_SECRET.fullmatch(value):
+    elif isinstance(value, str) and not _NO_SECRET.fullmatch(f"{name}={value}"):
         yield Objection(f"the variable {name} holds a credential as text", path=at)
 
 
@@ -174,7 +180,7 @@ def _no_passwords(resource: ResourceFact) -> Iterator[Objection]:
 
 _ENV_CEL: Final = (
     "object.spec.{key}.all(c, !has(c.env) || c.env.all(e, !has(e.value)"
-    f" || !e.name.matches('{_CREDENTIAL}') || e.value.matches('^{_HARMLESS}$')))"
+    f" || !e.name.matches('{_CREDENTIAL}') || (e.name + '=' + e.value).matches('^{_HARMLESS}$')))"
 )
 _NO_CREDENTIALS: Final = " && ".join(
     (
@@ -212,7 +218,7 @@ _KEYLESS: Final[Mapping[str, Check]] = {
         "properties.authMode", ("AADToken", "AMLToken"), "is called with a static key"
     ),
     "kubernetes:core:Secret": _long_lived_token,
-    **dict.fromkeys(POD_KINDS, _pods),
+    **dict.fromkeys(POD_KINDS | RAY_KINDS, _pods),
 }
 _FEDERATED: Final[Mapping[str, Check]] = {
     "aws:iam:UserLoginProfile": _static("is a password of a user of the account, beside the identity provider"),

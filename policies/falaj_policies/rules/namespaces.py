@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from falaj_policies.model import Objection, Severity
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.exposure import is_open
 from falaj_policies.rules.pairing import of_kind
-from falaj_policies.rules.reading import POD_KINDS, containers, get, items, pod_spec
+from falaj_policies.rules.reading import LISTS, POD_KINDS, containers, get, items, pod_spec, selects_all
 from falaj_policies.rules.requiring import one_of, undecided
 
 __all__ = ["RULES", "TENANT_LABEL"]
@@ -44,6 +45,11 @@ _OF_THE_CLUSTER: Final = frozenset(
 # Roles of the whole cluster that a tenant's own account may have: this one only asks whose token it was given.
 _SHARED_ROLES: Final = frozenset({"falaj-token-reviewer"})
 _GPU: Final = "nvidia.com/gpu"
+# Accounts as users and groups: one of a namespace, and all of a namespace.
+_ACCOUNTS: Final = re.compile(r"system:serviceaccounts?:([^:]*).*")
+# The label that every namespace has.
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
+_ALL_BUT: Final = ("Exists", "NotIn")
 
 
 def in_own_namespace(resource: ResourceFact) -> Iterator[Objection]:
@@ -68,6 +74,8 @@ def in_own_namespace(resource: ResourceFact) -> Iterator[Objection]:
             if get(subject, "kind") == "ServiceAccount":
                 place = get(subject, "namespace")
                 yield from _is(place, own, f"{at}.namespace", "gives rights to an account of")
+            elif isinstance(name := get(subject, "name"), str) and (accounts := _ACCOUNTS.fullmatch(name)):
+                yield from _is(accounts[1], own, f"{at}.name", "gives rights to accounts of")
 
 
 def _shared_role(resource: ResourceFact) -> Iterator[Objection]:
@@ -100,14 +108,34 @@ def no_strangers(resource: ResourceFact) -> Iterator[Objection]:
         if sources is None or sources in ([], ()):
             yield Objection("lets in whoever comes", path=f"{at}.from")
         for place, source in items(entry, "from", at):
-            selector = get(source, "namespaceSelector")
-            if source is UNKNOWN or selector is UNKNOWN:
+            if source is UNKNOWN:
                 yield undecided(place)
-            elif _selects_all(selector):
-                yield Objection("lets in the pods of every namespace", path=f"{place}.namespaceSelector")
+                continue
+            yield from _not_all_namespaces(get(source, "namespaceSelector"), f"{place}.namespaceSelector")
             block = get(source, "ipBlock", "cidr")
-            if isinstance(block, str) and is_open(block):
+            if block is UNKNOWN:
+                yield undecided(f"{place}.ipBlock.cidr")
+            elif isinstance(block, str) and is_open(block):
                 yield Objection(f"lets in {block}", path=f"{place}.ipBlock.cidr")
+
+
+def _not_all_namespaces(selector: Any, path: str) -> Iterator[Objection]:
+    """A selector of namespaces has a condition that not every namespace meets."""
+    labels, conditions = get(selector, "matchLabels"), get(selector, "matchExpressions")
+    listed = conditions if isinstance(conditions, LISTS) else ()
+    if selector is None or (isinstance(labels, Mapping) and labels) or any(_chooses(one) for one in listed):
+        return
+    said = [get(one, key) for one in listed for key in ("key", "operator")]
+    if any(value is UNKNOWN for value in (labels, conditions, *said)):
+        yield undecided(path)
+    else:
+        yield Objection("lets in the pods of every namespace", path=path)
+
+
+def _chooses(condition: Any) -> bool:
+    """Whether a condition is not one that every namespace meets (it has a name), or all but some."""
+    key, operator = get(condition, "key"), get(condition, "operator")
+    return (isinstance(key, str) and key != _NAME_LABEL) or (isinstance(operator, str) and operator not in _ALL_BUT)
 
 
 def gpus_are_limited(resource: ResourceFact) -> Iterator[Objection]:
@@ -157,17 +185,12 @@ def default_deny(stack: StackFact) -> Iterator[Objection]:
 def _denies_all(spec: Any) -> bool:
     types = get(spec, "policyTypes")
     return (
-        _selects_all(get(spec, "podSelector"))
+        selects_all(get(spec, "podSelector"))
         and isinstance(types, list | tuple)
         and "Ingress" in types
         and "Egress" in types
         and all(get(spec, key) in (None, [], ()) for key in ("ingress", "egress"))
     )
-
-
-def _selects_all(selector: Any) -> bool:
-    """A selector without any condition."""
-    return isinstance(selector, Mapping) and all(value is not UNKNOWN and not value for value in selector.values())
 
 
 def has_quota(stack: StackFact) -> Iterator[Objection]:

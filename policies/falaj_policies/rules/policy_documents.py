@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final
 
-from falaj_policies.facts import UNKNOWN
+from falaj_policies.facts import UNKNOWN, Unknown
 from falaj_policies.model import Objection
 from falaj_policies.rules.reading import LISTS
 from falaj_policies.rules.requiring import undecided
@@ -42,6 +43,12 @@ _CALLERS: Final = frozenset(
         "aws:sourcevpce", "aws:userid", "kms:calleraccount", "s3:dataaccesspointaccount",
     }
 )  # fmt: skip
+# What makes a pattern of callers one of somebody's: an account's or organisation's number, a principal's unique id, or
+# a bucket by its whole name, which no two have.
+_SOMEBODY: Final = re.compile(
+    r"(?<!\d)\d{12}(?!\d)|(?<![a-z0-9-])o-[a-z0-9]{10,32}(?![a-z0-9*?-])|^A[A-Z0-9]{16,}:|^arn:[^:]*:s3:[^:]*:[^:]*:[^:*?]+$"
+)
+_WEB_IDENTITY: Final = "sts:assumerolewithwebidentity"
 # Words of a web identity's subject that are the same for all of its provider's.
 _FORM: Final = frozenset({"repo", "ref", "refs", "heads", "environment", "system", "serviceaccount", "project_path"})
 _SCOPES: Final = re.compile(r"aws:resource(account|orgid)|[a-z0-9-]+:(resource|request)tag/.+")
@@ -69,6 +76,8 @@ def statements(document: Any, path: str, judge: Judge) -> Iterator[Objection]:
             elif not isinstance(statement, Mapping):
                 yield Objection("holds a statement that is not an object", path=at)
             elif effect != "Deny":
+                if "Action" not in statement and "NotAction" not in statement:
+                    yield Objection("does not say which actions it allows", path=at)
                 yield from judge(statement, at)
     else:
         yield Objection("is not a policy document in JSON", path=path)
@@ -88,6 +97,8 @@ def narrow_rights(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
     for key in ("NotAction", "NotResource"):
         if key in statement:
             yield Objection(f"allows everything but what {key} names", path=f"{at}.{key}")
+        elif (said := statement.get(key[3:])) is not None and not _is_text(said):
+            yield Objection(f"holds a {key[3:]} that is neither text nor a list of it", path=f"{at}.{key[3:]}")
     actions = _texts(statement.get("Action"))
     for action in actions:
         if action is UNKNOWN:
@@ -107,7 +118,10 @@ def narrow_rights(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
 
 
 def _is_everything(resource: str) -> bool:
-    return resource[-1:] in ("*", "?", "/") and _EVERYTHING.fullmatch(resource) is not None
+    # A wildcard goes over colons: where it stands before an ARN's last part, it is all of what follows.
+    return resource[-1:] in ("*", "?", "/") and (
+        _EVERYTHING.fullmatch(resource) is not None or (resource[-1] == "*" and resource.count(":") < 5)
+    )
 
 
 def not_for_anyone(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
@@ -115,25 +129,46 @@ def not_for_anyone(statement: Mapping[str, Any], at: str) -> Iterator[Objection]
     if "NotPrincipal" in statement:
         yield Objection("allows everybody but whom NotPrincipal names", path=f"{at}.NotPrincipal")
     principal = statement.get("Principal")
-    accounts = _texts(principal.get("AWS") if isinstance(principal, Mapping) else principal)
-    if _narrowed(statement.get("Condition"), _CALLERS.__contains__):
+    said = tuple(principal.values()) if isinstance(principal, Mapping) else (principal,)
+    if principal is not None and not all(_is_text(one) for one in said):
+        yield Objection("holds a Principal that nobody can read", path=f"{at}.Principal")
         return
-    if "*" in [account for account in accounts if account is not UNKNOWN]:
+    if _narrowed(statement.get("Condition"), _CALLERS.__contains__, _is_somebody):
+        return
+    accounts = [account for one in said for account in _texts(one)]
+    if any(account is not UNKNOWN and "*" in account for account in accounts):
         yield Objection("allows anyone", path=f"{at}.Principal")
     elif any(account is UNKNOWN for account in accounts):
         yield undecided(f"{at}.Principal")
 
 
+def _is_somebody(caller: str) -> bool:
+    """Whether a value of a condition is somebody's: it is exact, or holds what is."""
+    return caller != "" and (not set("*?") & set(caller) or _SOMEBODY.search(caller) is not None)
+
+
 def trusted_callers(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
     """Who may take on a role: as `not_for_anyone`, and of a web identity provider's users only those who are named."""
     yield from not_for_anyone(statement, at)
-    actions = [action.lower() for action in _texts(statement.get("Action")) if action is not UNKNOWN]
-    if "sts:assumerolewithwebidentity" in actions:
+    if "NotAction" in statement:
+        yield Objection("allows everything but what NotAction names", path=f"{at}.NotAction")
+    actions = _texts(statement.get("Action"))
+    known = any(action is not UNKNOWN and fnmatchcase(_WEB_IDENTITY, action.lower()) for action in actions)
+    if (known or any(action is UNKNOWN for action in actions)) and _is_web(statement.get("Principal")):
         condition = statement.get("Condition")
-        if condition is UNKNOWN:
-            yield undecided(f"{at}.Condition")
-        elif not _narrowed(condition, lambda key: key.endswith((":sub", ":amr")), _names_somebody):
+        if _narrowed(condition, lambda key: key.endswith((":sub", ":amr")), _names_somebody):
+            return
+        if condition is UNKNOWN or not known:
+            yield undecided(f"{at}.Condition" if known else f"{at}.Action")
+        else:
             yield Objection("trusts every identity of its provider: no condition names a subject", path=at)
+
+
+def _is_web(principal: Any) -> bool:
+    """Whether a web identity may be whom a statement allows: not a service, an account or a provider of SAML."""
+    if not isinstance(principal, Mapping):
+        return True
+    return any(one is UNKNOWN or ":saml-provider/" not in one for one in _texts(principal.get("Federated")))
 
 
 def _names_somebody(subject: str) -> bool:
@@ -155,6 +190,13 @@ def _narrowed(
             if is_narrow(str(key).lower()) and texts and all(v is UNKNOWN or is_one(v) for v in texts):
                 return True
     return False
+
+
+def _is_text(value: Any) -> bool:
+    """Text or a list of it, any of it perhaps not known yet."""
+    return isinstance(value, str | Unknown) or (
+        isinstance(value, LISTS) and len(value) > 0 and all(isinstance(one, str | Unknown) for one in value)
+    )
 
 
 def _texts(value: Any) -> list[Any]:

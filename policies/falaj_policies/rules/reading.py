@@ -8,7 +8,10 @@ from typing import Any, Final
 from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Objection
 
-__all__ = ["LISTS", "POD_KINDS", "containers", "get", "items", "objection", "pod_spec"]
+__all__ = [
+    "LISTS", "POD_KINDS", "RAY_KINDS", "containers", "get", "items", "objection", "pod_spec", "pod_specs",
+    "selects_all",
+]  # fmt: skip
 
 # What lists arrive as; `list | tuple` would be made anew with every question.
 LISTS: Final = (list, tuple)
@@ -27,6 +30,13 @@ _POD_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     },
 }
 POD_KINDS: Final = frozenset(_POD_PATHS)
+# Where KubeRay's resources describe a cluster, whose head and groups of workers are pods each.
+_RAY_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kubernetes:ray.io:RayCluster": ("spec",),
+    "kubernetes:ray.io:RayJob": ("spec", "rayClusterSpec"),
+    "kubernetes:ray.io:RayService": ("spec", "rayClusterConfig"),
+}
+RAY_KINDS: Final = frozenset(_RAY_PATHS)
 
 
 def get(value: object, *keys: str) -> Any:
@@ -58,10 +68,29 @@ def pod_spec(resource: ResourceFact) -> tuple[str, Any]:
     return ("", None) if path is None else (".".join(path), get(resource.inputs, *path))
 
 
+def pod_specs(resource: ResourceFact) -> Iterator[tuple[str, Any]]:
+    """All pods that a workload describes, each as `pod_spec` has it: one, or those of a Ray cluster and its job."""
+    keys = _RAY_PATHS.get(resource.kind)
+    if keys is None:
+        yield pod_spec(resource)
+        return
+    cluster, path = get(resource.inputs, *keys), ".".join(keys)
+    yield f"{path}.headGroupSpec.template.spec", get(cluster, "headGroupSpec", "template", "spec")
+    for at, group in items(cluster, "workerGroupSpecs", path):
+        yield f"{at}.template.spec", get(group, "template", "spec")
+    # The pod that hands in a job; other kinds have none.
+    yield "spec.submitterPodTemplate.spec", get(resource.inputs, "spec", "submitterPodTemplate", "spec")
+
+
 def containers(spec: object, path: str) -> Iterator[tuple[str, Any]]:
     """All containers of a pod's spec, of each of the three lists, with where they are."""
     for key in _POD_LISTS:
         yield from items(spec, key, path)
+
+
+def selects_all(selector: object) -> bool:
+    """A label selector without any condition."""
+    return isinstance(selector, Mapping) and all(value is not UNKNOWN and not value for value in selector.values())
 
 
 def objection(value: object, message: str, path: str, *, who: str = "a pod") -> Objection:

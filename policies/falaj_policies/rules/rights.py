@@ -10,7 +10,7 @@ from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Admission, Check, Objection, Severity
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.policy_documents import narrow_rights, statements, trusted_callers
-from falaj_policies.rules.reading import LISTS, get, items
+from falaj_policies.rules.reading import LISTS, get, items, selects_all
 from falaj_policies.rules.requiring import undecided
 
 __all__ = ["RULES"]
@@ -31,10 +31,16 @@ _POWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "persistentvolumes": ("create",),
 }
 _ALL_ROLES: Final = frozenset({"cluster-admin", "system:masters"})
-_EVERYBODY: Final = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters"})
+_EVERYBODY: Final = frozenset(
+    {
+        "system:anonymous", "system:unauthenticated", "system:authenticated", "system:masters",
+        "system:serviceaccounts",
+    }
+)  # fmt: skip
 _AWS_MANAGED: Final = re.compile(
     r"arn:aws[a-z-]*:iam::aws:policy/(.*/)?(AdministratorAccess\S*|PowerUserAccess|IAMFullAccess|\w*FullAccess)"
 )
+_EKS_ADMINISTRATORS: Final = re.compile(r"arn:aws[a-z-]*:eks::aws:cluster-access-policy/AmazonEKS(Cluster)?AdminPolicy")
 # Owner, Contributor, User Access Administrator, Role Based Access Control Administrator: the same everywhere in Azure.
 _AZURE_ADMINISTRATORS: Final = (
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
@@ -62,6 +68,24 @@ def no_wildcards(resource: ResourceFact) -> Iterator[Objection]:
             elif any(value is UNKNOWN for value in values):
                 yield undecided(f"{at}.{key}")
         yield from _powers(right, at)
+
+
+def _cluster_role(resource: ResourceFact) -> Iterator[Objection]:
+    """As `no_wildcards`, and it is not made of whatever other roles there are."""
+    yield from no_wildcards(resource)
+    path = "aggregationRule"
+    aggregation = resource.inputs.get(path)
+    if aggregation is UNKNOWN:
+        yield undecided(path)
+    for at, selector in items(aggregation, "clusterRoleSelectors", path):
+        if selector is UNKNOWN or any(value is UNKNOWN for value in _values(selector)):
+            yield undecided(at)
+        elif selects_all(selector):
+            yield Objection("takes the rights of every other role", path=at)
+
+
+def _values(mapping: Any) -> tuple[Any, ...]:
+    return tuple(mapping.values()) if isinstance(mapping, Mapping) else ()
 
 
 def _powers(right: Any, at: str) -> Iterator[Objection]:
@@ -92,8 +116,13 @@ def no_administrators(resource: ResourceFact) -> Iterator[Objection]:
             yield Objection("gives rights to every pod that names no account of its own", path=f"{at}.name")
 
 
-def _policy(resource: ResourceFact) -> Iterator[Objection]:
-    yield from statements(resource.inputs.get("policy"), "policy", narrow_rights)
+def _policy(key: str) -> Check:
+    """The document under `key` gives rights that are named."""
+
+    def check(resource: ResourceFact) -> Iterator[Objection]:
+        yield from statements(resource.inputs.get(key), key, narrow_rights)
+
+    return check
 
 
 def _aws_role(resource: ResourceFact) -> Iterator[Objection]:
@@ -104,8 +133,27 @@ def _aws_role(resource: ResourceFact) -> Iterator[Objection]:
         yield from _attached(arn, at)
 
 
-def _attachment(resource: ResourceFact) -> Iterator[Objection]:
-    yield from _attached(resource.inputs.get("policyArn"), "policyArn")
+def _attachment(key: str) -> Check:
+    def check(resource: ResourceFact) -> Iterator[Objection]:
+        yield from _attached(resource.inputs.get(key), key)
+
+    return check
+
+
+def _attachments(resource: ResourceFact) -> Iterator[Objection]:
+    for at, arn in items(resource.inputs, "policyArns", ""):
+        yield from _attached(arn, at)
+
+
+def _cluster_access(resource: ResourceFact) -> Iterator[Objection]:
+    """EKS's own policies of access to a cluster: those of administrators are for a namespace at the most."""
+    arn, scope = resource.inputs.get("policyArn"), get(resource.inputs, "accessScope", "type")
+    if (isinstance(arn, str) and not _EKS_ADMINISTRATORS.fullmatch(arn)) or scope == "namespace":
+        return
+    if arn is UNKNOWN or scope is UNKNOWN:
+        yield undecided("policyArn" if arn is UNKNOWN else "accessScope.type")
+    elif arn is not None:
+        yield Objection("makes an administrator of the whole cluster", path="policyArn")
 
 
 def _attached(arn: Any, at: str) -> Iterator[Objection]:
@@ -140,21 +188,33 @@ def _azure_role(resource: ResourceFact) -> Iterator[Objection]:
 
 _CHECKS: Final[Mapping[str, Check]] = {
     "kubernetes:rbac:Role": no_wildcards,
-    "kubernetes:rbac:ClusterRole": no_wildcards,
+    "kubernetes:rbac:ClusterRole": _cluster_role,
     "kubernetes:rbac:RoleBinding": no_administrators,
     "kubernetes:rbac:ClusterRoleBinding": no_administrators,
-    "aws:iam:Policy": _policy,
-    "aws:iam:RolePolicy": _policy,
-    "aws:iam:UserPolicy": _policy,
-    "aws:iam:GroupPolicy": _policy,
+    **dict.fromkeys(
+        ("aws:iam:Policy", "aws:iam:RolePolicy", "aws:iam:UserPolicy", "aws:iam:GroupPolicy"), _policy("policy")
+    ),
+    "aws:ssoadmin:PermissionSetInlinePolicy": _policy("inlinePolicy"),
     "aws:iam:Role": _aws_role,
-    "aws:iam:RolePolicyAttachment": _attachment,
-    "aws:iam:UserPolicyAttachment": _attachment,
-    "aws:iam:GroupPolicyAttachment": _attachment,
-    "aws:iam:PolicyAttachment": _attachment,
+    **dict.fromkeys(
+        (
+            "aws:iam:RolePolicyAttachment", "aws:iam:UserPolicyAttachment", "aws:iam:GroupPolicyAttachment",
+            "aws:iam:PolicyAttachment",
+        ),
+        _attachment("policyArn"),
+    ),
+    **dict.fromkeys(
+        (
+            "aws:iam:RolePolicyAttachmentsExclusive", "aws:iam:UserPolicyAttachmentsExclusive",
+            "aws:iam:GroupPolicyAttachmentsExclusive",
+        ),
+        _attachments,
+    ),
+    "aws:ssoadmin:ManagedPolicyAttachment": _attachment("managedPolicyArn"),
+    "aws:eks:AccessPolicyAssociation": _cluster_access,
     "azure-native:authorization:RoleAssignment": _azure_assignment,
     "azure-native:authorization:RoleDefinition": _azure_role,
-}
+}  # fmt: skip
 _RBAC: Final = "rbac.authorization.k8s.io"
 _NO_WILDCARDS: Final = (
     "!has(object.rules) || object.rules.all(r,"

@@ -11,21 +11,20 @@ from falaj_policies.model import Admission, Check, Objection, Severity, Stage
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.dependencies import locked
 from falaj_policies.rules.identity import container_definitions
-from falaj_policies.rules.reading import POD_KINDS, containers, get, items, pod_spec
+from falaj_policies.rules.reading import POD_KINDS, RAY_KINDS, containers, get, items, pod_specs
 from falaj_policies.rules.requiring import is_true, one_of, undecided
 
-__all__ = ["RULES"]
+__all__ = ["ALL_IMAGES", "RULES"]
 
 _BY_DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
 
 def images_by_digest(resource: ResourceFact) -> Iterator[Objection]:
-    path, spec = pod_spec(resource)
-    if spec is UNKNOWN:
-        yield Objection("its pods are not known yet", path=path, undecided=True)
-        return
-    for at, container in containers(spec, path):
-        yield from _by_digest(get(container, "image"), f"{at}.image")
+    for path, spec in pod_specs(resource):
+        if spec is UNKNOWN:
+            yield Objection("its pods are not known yet", path=path, undecided=True)
+        for at, container in containers(spec, path) if spec is not UNKNOWN else ():
+            yield from _by_digest(get(container, "image"), f"{at}.image")
 
 
 def _by_digest(image: Any, at: str) -> Iterator[Objection]:
@@ -81,15 +80,15 @@ def _listed(*keys: str) -> Check:
 
 
 # A container type has no common CEL type with the others, so images are joined rather than containers.
-_ALL_BY_DIGEST = (
+ALL_IMAGES: Final = (
     "(object.spec.containers.map(c, c.image)"
     " + (has(object.spec.initContainers) ? object.spec.initContainers.map(c, c.image) : [])"
     " + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers.map(c, c.image) : []))"
-    ".all(i, i.matches('^[^@\\\\s]+@sha256:[0-9a-f]{64}$'))"
 )
+_ALL_BY_DIGEST: Final = f"{ALL_IMAGES}.all(i, i.matches('^[^@\\\\s]+@sha256:[0-9a-f]{{64}}$'))"
 
 _IMAGES: Final[Mapping[str, Check]] = {
-    **dict.fromkeys(POD_KINDS, images_by_digest),
+    **dict.fromkeys(POD_KINDS | RAY_KINDS, images_by_digest),
     "aws:ecr:Repository": one_of("imageTagMutability", ("IMMUTABLE",), "lets tags be moved to other images"),
     "aws:lambda:Function": _lambda,
     "aws:ecs:TaskDefinition": _task,

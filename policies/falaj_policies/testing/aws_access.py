@@ -96,6 +96,41 @@ _REGIONAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "aws:sqs/queuePolicy:QueuePolicy": {"queueUrl": "acme", "policy": json.dumps(_NAMED)},
     "aws:kms/keyPolicy:KeyPolicy": {"keyId": _KEY, "policy": _NAMED},
     "aws:secretsmanager/secretPolicy:SecretPolicy": {"secretArn": "acme", "policy": _NAMED},  # pragma: allowlist secret
+    "aws:secretsmanager/secret:Secret": {"name": "acme", "kmsKeyId": _KEY, "policy": _NAMED},
+    "aws:apigateway/restApi:RestApi": {
+        "name": "acme",
+        "policy": allowing(Action="execute-api:Invoke", Resource="*", Principal={"AWS": _ROLE}),
+    },
+    "aws:s3control/accessPointPolicy:AccessPointPolicy": {"accessPointArn": "acme", "policy": json.dumps(_NAMED)},
+    "aws:s3control/multiRegionAccessPointPolicy:MultiRegionAccessPointPolicy": {
+        "details": {"name": "acme", "policy": json.dumps(_NAMED)}
+    },
+    "aws:dynamodb/resourcePolicy:ResourcePolicy": {"resourceArn": "acme", "policy": json.dumps(_NAMED)},
+    "aws:glue/resourcePolicy:ResourcePolicy": {"policy": json.dumps(_NAMED)},
+    "aws:cloudwatch/eventBusPolicy:EventBusPolicy": {"eventBusName": "acme", "policy": json.dumps(_NAMED)},
+    "aws:s3/bucketObject:BucketObject": {"bucket": "acme-features", "key": "schema", "acl": "private"},
+    "aws:s3/objectCopy:ObjectCopy": {
+        "bucket": "acme-features",
+        "key": "schema",
+        "source": "acme-models/schema",
+        "grants": [{"type": "CanonicalUser", "id": "acme", "permissions": ["READ"]}],
+    },
+    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": {
+        "clusterName": "acme",
+        "principalArn": _ROLE,
+        "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+        "accessScope": {"type": "namespace", "namespaces": ["tenant-acme"]},
+    },
+    "aws:ssoadmin/managedPolicyAttachment:ManagedPolicyAttachment": {
+        "instanceArn": "acme",
+        "permissionSetArn": "acme",
+        "managedPolicyArn": "arn:aws:iam::aws:policy/SecurityAudit",
+    },
+    "aws:ssoadmin/permissionSetInlinePolicy:PermissionSetInlinePolicy": {
+        "instanceArn": "acme",
+        "permissionSetArn": "acme",
+        "inlinePolicy": json.dumps(_RIGHTS),
+    },
     "aws:lambda/permission:Permission": {
         "action": "lambda:InvokeFunction",
         "function": "acme",
@@ -175,6 +210,10 @@ _GLOBAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {
         "role": "acme",
         "policyArn": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy",
+    },
+    "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive": {
+        "roleName": "acme",
+        "policyArns": ["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"],
     },
     "aws:iam/accountPasswordPolicy:AccountPasswordPolicy": {
         "minimumPasswordLength": 14,

@@ -21,6 +21,9 @@ _ANY_TIME: Final = allowing(
     Action="sns:Publish", Resource="*", Principal="*", Condition={"StringLike": {"aws:SourceArn": "*"}}
 )
 _WITH_OTHERS: Final = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": "acme"}}]}
+_ALL_USERS: Final = [
+    {"type": "Group", "permissions": ["READ"], "uri": "http://acs.amazonaws.com/groups/global/AllUsers"}
+]
 _BLOCK: Final = "aws:s3:BucketPublicAccessBlock"
 _INBOUND: Final[Mapping[str, Any]] = {
     "name": "in",
@@ -88,6 +91,45 @@ _BROKEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
     ("aws:sqs:QueuePolicy", "policy", _ANY_ACCOUNT, "a queue for any account"),
     ("aws:kms:KeyPolicy", "policy", _ANY_ACCOUNT, "a key for any account"),
     ("aws:secretsmanager:SecretPolicy", "policy", _WITH_OTHERS, "a secret for all but some"),
+    *(
+        (kind, "policy", _ANY_ACCOUNT, f"a policy of {kind} for any account")
+        for kind in (
+            "aws:secretsmanager:Secret",
+            "aws:kms:ReplicaKey",
+            "aws:apigateway:RestApi",
+            "aws:s3control:AccessPointPolicy",
+            "aws:dynamodb:ResourcePolicy",
+            "aws:glue:ResourcePolicy",
+            "aws:cloudwatch:EventBusPolicy",
+        )
+    ),
+    ("aws:s3control:MultiRegionAccessPointPolicy", "details.policy", _ANY_ACCOUNT, "access points for any account"),
+    ("aws:s3:BucketObject", "acl", "public-read", "an object for anyone to read"),
+    ("aws:s3:ObjectCopy", "acl", "public-read", "a copy for anyone to read"),
+    ("aws:s3:ObjectCopy", "grants", _ALL_USERS, "a copy whose grant is for anyone"),
+    ("aws:s3:Bucket", "grants", _ALL_USERS, "a bucket whose own grant is for anyone"),
+    *(
+        ("aws:sqs:QueuePolicy", "policy", allowing(Action="sqs:SendMessage", Resource="*", **statement), what)
+        for statement, what in (
+            ({"Principal": {"CanonicalUser": "*"}}, "a queue for every canonical user"),
+            ({"Principal": {"Federated": "*"}}, "a queue for every provider's users"),
+            ({"Principal": {"AWS": {"acme": "*"}}}, "a queue for a principal that nobody can read"),
+            (
+                {"Principal": "*", "Condition": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*"}}},
+                "a queue for every account's principals",
+            ),
+            (
+                {"Principal": "*", "Condition": {"StringLike": {"aws:userid": "A*"}}},
+                "a queue for whose id begins as all do",
+            ),
+        )
+    ),
+    (
+        "aws:sqs:QueuePolicy",
+        "policy",
+        allowing(Resource="*", Principal={"AWS": "111122223333"}),
+        "a queue whose policy names no actions",
+    ),
     (
         "azure-native:containerservice:ManagedCluster",
         "apiServerAccessProfile.enablePrivateCluster",

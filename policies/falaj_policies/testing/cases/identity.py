@@ -49,6 +49,22 @@ _BROKEN: Final[tuple[tuple[str, str, str, Any, str], ...]] = (
         "a model's endpoint with a static key",
     ),
     ("IAM-02", _POD, "spec.containers[0].env", _SECRET_ENV, "a pod with a key as text"),
+    *(
+        ("IAM-02", _POD, "spec.containers[0].env", [{"name": name, "value": value}], what)
+        for name, value, what in (
+            ("db_password", _TEXT, "a password under a name in lower case"),
+            ("PGPASSWORD", _TEXT, "a password under PostgreSQL's name for it"),
+            ("ADMIN_PASSWORD", "12345678", "a password of digits"),
+            ("AWS_SECRET_ACCESS_KEY", f"/{_TEXT}", "a key that begins with a slash"),
+        )
+    ),
+    (
+        "IAM-02",
+        "kubernetes:ray.io:RayCluster",
+        "spec.workerGroupSpecs[0].template.spec.containers[0].env",
+        _SECRET_ENV,
+        "a Ray worker with a key as text",
+    ),
     (
         "IAM-02",
         "kubernetes:apps:Deployment",

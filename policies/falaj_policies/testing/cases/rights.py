@@ -18,6 +18,9 @@ _RAY: Final = ["ray", "start", "--head", "--block"]
 _TOKEN: Final = [{"name": "RAY_AUTH_MODE", "value": "token"}]
 _SUBSCRIPTION: Final = "/subscriptions/0"
 
+_GITHUB: Final = {"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"}
+_ADMINISTRATOR: Final = "arn:aws:iam::aws:policy/AdministratorAccess"
+
 # Kind, the input that is broken, its value, what that is in words.
 _WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
     (_ROLE, "rules[0].resources[0]", "*", "a role over all resources"),
@@ -32,16 +35,36 @@ _WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
         "assumeRolePolicy",
         allowing(
             Action="sts:AssumeRoleWithWebIdentity",
-            Principal={"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"},
+            Principal=_GITHUB,
             Condition={"StringLike": {"token.actions.githubusercontent.com:sub": "repo:*"}},
         ),
         "a role for every repository",
     ),
+    *(
+        ("aws:iam:Role", "assumeRolePolicy", allowing(Action=action, Principal=_GITHUB), what)
+        for action, what in (
+            ("sts:*", "a role for every repository, by all of a service"),
+            (["sts:AssumeRole*"], "a role for every repository, by a pattern"),
+        )
+    ),
+    ("aws:iam:Policy", "policy", allowing(Action="s3:GetObject", Resource="arn:aws:s3:*"), "all of a service's ARNs"),
+    ("aws:iam:Policy", "policy", allowing(Resource=_FEATURES), "a policy that names no actions"),
+    ("aws:iam:Policy", "policy", allowing(Action={"acme": "*"}, Resource=_FEATURES), "actions that nobody can read"),
+    ("aws:iam:RolePolicyAttachmentsExclusive", "policyArns[0]", _ADMINISTRATOR, "an administrator among all policies"),
+    ("aws:ssoadmin:ManagedPolicyAttachment", "managedPolicyArn", _ADMINISTRATOR, "a permission set of administrators"),
+    (
+        "aws:ssoadmin:PermissionSetInlinePolicy",
+        "inlinePolicy",
+        allowing(Action="*", Resource="*"),
+        "a permission set with every right",
+    ),
+    ("aws:eks:AccessPolicyAssociation", "accessScope", {"type": "cluster"}, "an administrator of an EKS cluster"),
     (_BINDING, "roleRef.name", "cluster-admin", "a binding to cluster-admin"),
     (_BINDING, "roleRef.name", "system:masters", "a binding to a role of the masters' name"),
     (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:authenticated"}, "a binding for everybody"),
     (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:unauthenticated"}, "a binding for strangers"),
     (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:masters"}, "a binding for the masters"),
+    (_BINDING, "subjects[0]", {"kind": "Group", "name": "system:serviceaccounts"}, "a binding for every account"),
     ("kubernetes:rbac:ClusterRoleBinding", "roleRef.name", "cluster-admin", "an administrator of the cluster"),
     (
         "kubernetes:rbac:ClusterRoleBinding",
@@ -69,7 +92,7 @@ _WIDE: Final[tuple[tuple[str, str, Any, str], ...]] = (
     (
         "aws:iam:Role",
         "managedPolicyArns[0]",
-        "arn:aws:iam::aws:policy/AdministratorAccess",
+        _ADMINISTRATOR,
         "a role that is an administrator",
     ),
     (
@@ -120,11 +143,11 @@ _OPEN: Final[tuple[tuple[str, str, Any, str], ...]] = (
 )
 
 
-def _cluster_role(*verbs: str) -> ResourceFact:
+def _cluster_role(*verbs: str, **inputs: Any) -> ResourceFact:
     token = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"  # noqa: S105 - a type token
     rules = [{"apiGroups": [""], "resources": ["nodes"], "verbs": list(verbs)}]
     urn = f"urn:pulumi:dev::acme::{token}::r"
-    return HERE["kubernetes"].resource(token, "r", {"metadata": {"name": "r"}, "rules": rules}, urn=urn)
+    return HERE["kubernetes"].resource(token, "r", {"metadata": {"name": "r"}, "rules": rules, **inputs}, urn=urn)
 
 
 def _ray(env: list[Any], command: list[str] | None = None) -> ResourceFact:
@@ -166,6 +189,12 @@ CASES = (
     ),
     *(Case("IAM-03", what, good(kind), broken(kind, path, value)) for kind, path, value, what in _WIDE),
     Case("IAM-03", "a role of the whole cluster with all verbs", _cluster_role("get"), _cluster_role("*")),
+    Case(
+        "IAM-03",
+        "a role made of every other role",
+        _cluster_role("get", aggregationRule={"clusterRoleSelectors": [{"matchLabels": {"acme": "true"}}]}),
+        _cluster_role("get", aggregationRule={"clusterRoleSelectors": [{}]}),
+    ),
     *(Case("IAM-04", what, good(kind), broken(kind, path, value)) for kind, path, value, what in _OPEN),
     Case("IAM-04", "Ray without a token", _ray(_TOKEN), _ray([])),
     Case("IAM-04", "Ray with its token off", _ray(_TOKEN), _ray([{"name": "RAY_AUTH_MODE", "value": "disabled"}])),

@@ -25,6 +25,28 @@ _BROKEN: Final[tuple[tuple[str, str, str, Any, str], ...]] = (
         [{**_CONTAINER, "name": "i", "image": _TAGGED}],
         "an init container's image by tag",
     ),
+    *(
+        (
+            "SUP-04",
+            f"kubernetes:ray.io:{kind}",
+            f"spec.{path}.template.spec.containers[0].image",
+            _TAGGED,
+            f"an image of a {kind}",
+        )
+        for kind, path in (
+            ("RayCluster", "headGroupSpec"),
+            ("RayCluster", "workerGroupSpecs[0]"),
+            ("RayJob", "rayClusterSpec.headGroupSpec"),
+            ("RayService", "rayClusterConfig.headGroupSpec"),
+        )
+    ),
+    (
+        "SUP-04",
+        "kubernetes:ray.io:RayJob",
+        "spec.submitterPodTemplate.spec.containers",
+        [{**_CONTAINER, "image": _TAGGED}],
+        "an image of the pod that hands a job in",
+    ),
     ("SUP-04", "kubernetes:apps:Deployment", "spec.template.spec.containers[0].image", _TAGGED, "a workload's image"),
     (
         "SUP-04",

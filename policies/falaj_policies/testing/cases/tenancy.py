@@ -16,6 +16,7 @@ _QUOTA: Final = "kubernetes:core:ResourceQuota"
 _AKS: Final = "azure-native:containerservice:ManagedCluster"
 _PSS: Final = "metadata.labels.'pod-security.kubernetes.io/enforce'"
 _CONTAINER: Final = "spec.containers[0].securityContext"
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _GPU: Final = "nvidia.com/gpu"
 
 # Rule, kind, the input that is broken, its value, what that is in words; all of them in a tenant's stack.
@@ -37,10 +38,37 @@ _BROKEN: Final[tuple[tuple[str, str, str, Any, str], ...]] = (
         "tenant-other",
         "rights for another tenant's account",
     ),
+    (
+        "TEN-01",
+        "kubernetes:rbac:RoleBinding",
+        "subjects[0]",
+        {"kind": "Group", "name": "system:serviceaccounts:tenant-other"},
+        "rights for all of another tenant's accounts",
+    ),
+    (
+        "TEN-01",
+        "kubernetes:rbac:RoleBinding",
+        "subjects[0]",
+        {"kind": "User", "name": "system:serviceaccount:tenant-other:x"},
+        "rights for another tenant's account by its user's name",
+    ),
     ("TEN-01", "kubernetes:rbac:ClusterRoleBinding", "roleRef.name", "view", "rights in the whole cluster"),
     ("TEN-02", _POLICY, "spec.ingress", [{}], "a policy that lets in whoever comes"),
     ("TEN-02", _POLICY, "spec.ingress", [{"from": [{"namespaceSelector": {}}]}], "a policy for every namespace's pods"),
     ("TEN-02", _POLICY, "spec.ingress", [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], "a policy for everybody"),
+    *(
+        (
+            "TEN-02",
+            _POLICY,
+            "spec.ingress",
+            [{"from": [{"namespaceSelector": {"matchExpressions": [{"key": _NAME_LABEL, **condition}]}}]}],
+            what,
+        )
+        for condition, what in (
+            ({"operator": "Exists"}, "a policy for the pods of every namespace that has a name"),
+            ({"operator": "NotIn", "values": ["acme"]}, "a policy for the pods of all namespaces but one"),
+        )
+    ),
     ("TEN-03", _NAMESPACE, _PSS, "baseline", "a namespace that enforces less"),
     ("TEN-03", _NAMESPACE, _PSS, REMOVED, "a namespace that enforces nothing"),
     ("TEN-03", _POD, "spec.hostNetwork", True, "a pod in the host's network"),
@@ -52,6 +80,41 @@ _BROKEN: Final[tuple[tuple[str, str, str, Any, str], ...]] = (
     ("TEN-03", _POD, f"{_CONTAINER}.runAsNonRoot", REMOVED, "a container that may run as root"),
     ("TEN-03", _POD, f"{_CONTAINER}.runAsUser", 0, "a container that runs as root"),
     ("TEN-03", _POD, f"{_CONTAINER}.windowsOptions", {"hostProcess": True}, "a container that is the host's process"),
+    ("TEN-03", _POD, f"{_CONTAINER}.procMount", "Unmasked", "a container that sees all of /proc"),
+    ("TEN-03", _POD, f"{_CONTAINER}.appArmorProfile", {"type": "Unconfined"}, "a container without AppArmor"),
+    ("TEN-03", _POD, f"{_CONTAINER}.seLinuxOptions", {"type": "spc_t"}, "a container that SELinux lets do anything"),
+    ("TEN-03", _POD, "spec.securityContext", {"seLinuxOptions": {"user": "acme"}}, "a pod of an SELinux user"),
+    ("TEN-03", _POD, "spec.securityContext", {"seLinuxOptions": {"role": "acme"}}, "a pod of an SELinux role"),
+    ("TEN-03", _POD, "spec.securityContext", {"appArmorProfile": {"type": "Unconfined"}}, "a pod without AppArmor"),
+    (
+        "TEN-03",
+        _POD,
+        "spec.securityContext",
+        {"windowsOptions": {"hostProcess": True}},
+        "a pod of the host's processes",
+    ),
+    (
+        "TEN-03",
+        _POD,
+        "spec.securityContext",
+        {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]},
+        "a kernel's setting",
+    ),
+    *(
+        (
+            "TEN-03",
+            f"kubernetes:ray.io:{kind}",
+            f"{path}.template.spec.hostNetwork",
+            True,
+            f"a {kind} in the host's network",
+        )
+        for kind, path in (
+            ("RayCluster", "spec.headGroupSpec"),
+            ("RayCluster", "spec.workerGroupSpecs[0]"),
+            ("RayJob", "spec.rayClusterSpec.headGroupSpec"),
+            ("RayService", "spec.rayClusterConfig.headGroupSpec"),
+        )
+    ),
     ("TEN-03", _POD, f"{_CONTAINER}.seccompProfile", REMOVED, "a container without a filter of system calls"),
     ("TEN-03", _POD, f"{_CONTAINER}.capabilities.drop", ["NET_RAW"], "a container that keeps capabilities"),
     ("TEN-03", _POD, f"{_CONTAINER}.capabilities.add", ["SYS_ADMIN"], "a container with more capabilities"),
