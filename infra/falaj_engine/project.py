@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from falaj_engine.values import Secret, reveal
 _STACK_KEYS = {"encryptionsalt", "secretsprovider", "encryptedkey", "config", "environment"}
 # Settings of the engine itself.
 _UNSUPPORTED_CONFIG = {"pulumi:disable-default-providers", "pulumi:autonaming"}
+# Values in one file. A few hundred bytes of aliases of aliases would otherwise be thousands of millions.
+_LARGEST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +231,7 @@ def _split_key(key: str, project: str, *, path: bool) -> tuple[str, tuple[str | 
 def read_document(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping, or nothing. Raises ProjectError naming file and line."""
     try:
-        # The C parser is ten times faster, and not in every build of PyYAML.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader) or {}  # noqa: S506 - both are safe
+        document = _loaded(path) or {}
     except OSError as error:
         raise ProjectError(f"{path}: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -243,6 +244,33 @@ def read_document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ProjectError(f"{path}:1: must be a mapping")
     return document
+
+
+def _loaded(path: Path) -> Any:
+    """What the file holds. Raises ProjectError: its aliases make it too large, or make it hold itself."""
+    # The C parser is ten times faster, and not in every build of PyYAML.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(path.read_text(encoding="utf-8"))
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        # Before anything is made of it: merging (`<<`) writes out what aliases name.
+        if _size(root, {}) > _LARGEST:
+            raise ProjectError(f"{path}: more than {_LARGEST} values with its aliases written out: write fewer")
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many nodes there are with every alias written out; infinite where one is inside of what it names."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        parts = (part for item in node.value for part in (item if isinstance(item, tuple) else (item,)))
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _line_of(path: Path, key: str) -> int:

@@ -20,12 +20,22 @@ from falaj_engine.secrets import find_passphrase
 from falaj_engine.store import Store
 
 
+def aliases(form: str, first: str = "[x, x]") -> str:
+    """Configuration of a few hundred bytes that is ten thousand millions of values."""
+    lines = [f"  k0: &k0 {first}"]
+    lines += [f"  k{level}: &k{level} {form.format(', '.join([f'*k{level - 1}'] * 10))}" for level in range(1, 11)]
+    return "\n".join([*lines, ""])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("config: {a: 1}\nconfg: {}\n", r"Pulumi.dev.yaml:2: unknown key 'confg'"),
         ("config: [1]\n", r"Pulumi.dev.yaml:1: 'config' must be a mapping"),
         ("config:\n  a: {b\n", r"Pulumi.dev.yaml:3: not valid YAML"),
+        ("config:\n" + aliases("[{}]"), r"Pulumi.dev.yaml: more than 100000 values"),
+        ("config:\n" + aliases("{{<<: [{}]}}", first="{a: 1, b: 2}"), r"Pulumi.dev.yaml: more than 100000 values"),
+        ("config:\n  a: &a [*a]\n", r"Pulumi.dev.yaml: more than 100000 values"),
         ("- a\n", r"Pulumi.dev.yaml:1: must be a mapping"),
     ],
 )
@@ -180,3 +190,11 @@ def test_a_cluster_that_does_not_answer_is_one_line(space: Any, tmp_path: Path) 
     assert error.exit_code == 2
     assert "http://127.0.0.1:1 does not answer: " in str(error)
     assert "\n" not in str(error)
+
+
+def test_an_alias_is_read_as_what_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text("config:\n  a: &a {zones: [x, y]}\n  b: {<<: *a, size: 1}\n  c: *a\n")
+    config = load_stack_file(file, "shop").config
+    assert config["shop:b"] == {"zones": ["x", "y"], "size": 1}
+    assert config["shop:c"] == config["shop:a"]
