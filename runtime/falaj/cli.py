@@ -78,7 +78,8 @@ def main() -> None:
             f"falaj: unexpected {type(error).__name__}: {one_line(error)}; FALAJ_DEBUG=1 shows where, please report it",
             file=sys.stderr,
         )
-        sys.exit(1)
+        # Not 1, which says of some commands that they did their work and found something.
+        sys.exit(2)
 
 
 def one_line(error: BaseException) -> str:

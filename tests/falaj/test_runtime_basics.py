@@ -494,6 +494,19 @@ def test_errors_are_one_line(tmp_path: Path, arguments: list[str], code: int, me
     assert done.stdout == ""
 
 
+def test_an_unexpected_error_is_no_finding() -> None:
+    start = (
+        "import sys, typer\nfrom falaj import cli\n"
+        "app = typer.Typer(pretty_exceptions_enable=False)\n"
+        "@app.command()\ndef fail() -> None:\n    raise ValueError('odd')\n"
+        "sys.argv[1:] = []\ncli.build = lambda: app\ncli.main()\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "FALAJ_DEBUG"}
+    done = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert "unexpected ValueError: odd" in done.stderr
+
+
 def test_controls_in_json() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "falaj.cli", "controls", "--json"], capture_output=True, text=True, check=True
