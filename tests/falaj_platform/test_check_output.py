@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +173,35 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(CheckError, match="cannot be written"):
         write(tmp_path / "absent" / "out.json", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_what_cannot_be_written_is_one_line_and_no_finding(check: Check, project: Project, tmp_path: Path) -> None:
+    root = project("import pulumi\n")
+    (tmp_path / "afile").write_text("")
+    for name in (str(tmp_path / "afile" / "x.json"), ".", "/", "a\udcffb/c"):
+        assert "cannot be written" in check(root, "--output", name).line
+    assert check(root, "--output", "/dev/full").code == 2
+    assert check(root, "--time-limit", "inf").code == 2
+    command = [str(Path(sys.executable).parent / "falaj"), "check", "-C", str(root), "--without", "checkov"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "falaj: the output cannot be written: No space left on device\n")
+    # A reader that went away makes no finding go away.
+    reading, writing = os.pipe()
+    os.close(reading)
+    (root / "requirements.txt").write_text("requests==2.32.0\n")
+    assert subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False).returncode == 1
+    os.close(writing)
+
+
+def test_a_device_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write(pipe, "said")
+    assert pipe.is_fifo()
+    assert os.read(reading, 10) == b"said"
+    os.close(reading)
 
 
 def test_the_forms_of_one_project_agree(check: Check, project: Project, tmp_path: Path) -> None:

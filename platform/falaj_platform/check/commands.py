@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ def check(
     ] = "",
     regime: Annotated[str, typer.Option("--regime", metavar="R", help="The law that narrows it, likewise.")] = "",
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="How long one program may take.")
+        float,
+        typer.Option("--time-limit", min=1.0, max=3600.0, metavar="SECONDS", help="How long one program may take."),
     ] = 60.0,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="With the text of what a program raises, which may hold a secret.")
@@ -74,11 +76,24 @@ def check(
     colour = output is None and wanted is Format.TABLE and sys.stdout.isatty()
     text = render(result, wanted.value, colour=colour)
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _say(text)
     else:
         write(output, text)
     raise typer.Exit(result.exit_code)
+
+
+def _say(text: str) -> None:
+    """To stdout. Raises CheckError: nobody can have read it. A reader that went away has read enough."""
+    from falaj_platform.errors import CheckError
+
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python writes what is left once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise CheckError(f"the output cannot be written: {error.strerror}") from None
 
 
 @contextmanager

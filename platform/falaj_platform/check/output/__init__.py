@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from falaj_platform.check.result import CheckResult
@@ -33,11 +34,17 @@ def render(result: CheckResult, form: str, *, colour: bool = False) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises CheckError: it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a file whole or not at all; a device or pipe as it is. Raises CheckError: it cannot be written."""
+    temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckError(f"{path}: cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        if temporary is not None:
+            with suppress(OSError, ValueError):
+                temporary.unlink()
+        raise CheckError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
