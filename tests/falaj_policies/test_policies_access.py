@@ -252,6 +252,17 @@ def test_a_tenant_names_its_own_accounts_as_it_likes(subject: dict[str, str]) ->
     assert found(good("kubernetes:rbac:RoleBinding", tenant="acme", subjects=[subject])) == []
 
 
+def test_settings_of_the_kernel_that_are_kept_apart_may_be_changed() -> None:
+    sysctls = [{"name": name, "value": "0"} for name in ("net.ipv4.ip_unprivileged_port_start", "kernel.msgmax", [])]
+    fact = broken(POD, "spec.securityContext", {"sysctls": sysctls}, tenant="acme")
+    assert [one.path for one in found(fact)] == [f"spec.securityContext.sysctls[{index}]" for index in (1, 2)]
+
+
+@pytest.mark.parametrize("label", ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"])
+def test_labels_that_confine_may_be_chosen(label: str) -> None:
+    assert found(broken(POD, "spec.securityContext", {"seLinuxOptions": {"type": label}}, tenant="acme")) == []
+
+
 @pytest.mark.parametrize(("arn", "scope"), [(UNKNOWN, "cluster"), ("AmazonEKSAdminPolicy", UNKNOWN)])
 def test_access_to_a_cluster_waits_only_where_it_could_be_too_wide(arn: Any, scope: Any) -> None:
     said = arn if arn is UNKNOWN else f"arn:aws:eks::aws:cluster-access-policy/{arn}"

@@ -72,7 +72,7 @@ def _restricted_pod(spec: object, path: str) -> Iterator[Objection]:
     shared, where = get(spec, "securityContext"), f"{path}.securityContext"
     yield from _confined(shared, where)
     for at, sysctl in items(shared, "sysctls", where):
-        if (name := get(sysctl, "name")) is UNKNOWN or name not in _SYSCTLS:
+        if not isinstance(name := get(sysctl, "name"), str) or name not in _SYSCTLS:
             yield objection(name, "changes a setting of the host's kernel", at)
     for at, container in containers(spec, path):
         yield from _restricted_container(spec, container, at)

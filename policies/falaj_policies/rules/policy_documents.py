@@ -98,7 +98,7 @@ def narrow_rights(statement: Mapping[str, Any], at: str) -> Iterator[Objection]:
         if key in statement:
             yield Objection(f"allows everything but what {key} names", path=f"{at}.{key}")
         elif (said := statement.get(key[3:])) is not None and not _is_text(said):
-            yield Objection(f"holds a {key[3:]} that is neither text nor a list of it", path=f"{at}.{key[3:]}")
+            yield Objection(f"its {key[3:]} is neither text nor a list of it", path=f"{at}.{key[3:]}")
     actions = _texts(statement.get("Action"))
     for action in actions:
         if action is UNKNOWN:
