@@ -1,7 +1,8 @@
 """The control table: every control that Falaj answers for. `dispositions` says how, where no rule does.
 
-References are abbreviated as in the table's legend (FRAMEWORKS). `?` marks one that nobody has compared with the
-framework's own text; have counsel confirm every mapping before anyone relies on it.
+References are abbreviated as in the table's legend (FRAMEWORKS). `?` marks one that is from memory; the others were
+compared with law texts, or for ISO and NIST with a listing only. Have counsel confirm every mapping before anyone
+relies on it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,10 @@ def list_controls(
     counts = {kind: sum(row["disposition"] == kind for row in rows) for kind in COLOURS}
     said = ", ".join(f"{counts[kind]} {kind}" for kind in COLOURS)
     console.print(f"{len(rows)} controls: {said}. Rule set {RULE_SET_VERSION}.", highlight=False)
-    console.print("? marks a reference that was not compared with the framework's own text.", highlight=False)
+    console.print(
+        "? : from memory; the others were compared with law texts, or for ISO and NIST with a listing only.",
+        highlight=False,
+    )
 
 
 def show(

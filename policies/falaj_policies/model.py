@@ -40,7 +40,8 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A clause of a framework. `verified` is False where nobody has compared it with the framework's text."""
+    """A clause of a framework. `verified` is False for one from memory; see `catalogue` for what others
+    were compared with."""
 
     framework: str
     clause: str

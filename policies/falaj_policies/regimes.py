@@ -1,6 +1,6 @@
 """Regimes as data: the law that a tenant declares, what it narrows and what it adds to a jurisdiction's rules.
 
-The references are those of the control table, where `?` marks what nobody has compared with the framework's own text.
+The references are those of the control table, where `?` marks what is from memory.
 `binds_in` is where a tenant of Falaj may be under the regime, not how far the law itself reaches.
 """
 
@@ -18,8 +18,8 @@ from falaj_policies.model import Reference
 
 __all__ = ["DEFAULT_RETENTION_DAYS", "REGIMES", "Regime", "pairs_for", "regime", "retention_days"]
 
-# The control table's six months, and 25 years with their leap days.
-DEFAULT_RETENTION_DAYS: Final = 180
+# The control table's six months (no six in a row have more days), and 25 years with their leap days.
+DEFAULT_RETENTION_DAYS: Final = 184
 _HEALTH_RETENTION_DAYS: Final = 9131
 
 

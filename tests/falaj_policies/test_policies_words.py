@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from falaj_policies import UNKNOWN, Fact, Place, Stage, evaluate
-from falaj_policies.testing import good, stack
+from falaj_policies.testing import broken, good, stack
 from falaj_policies.testing.stacks import bucket
 
 UAE = Place(cloud="aws", region="me-central-1", jurisdiction="uae", regime="pdpl")
@@ -31,22 +32,24 @@ def verdicts(fact: Fact, rule: str) -> list[str]:
     ],
 )
 def test_every_input_that_names_a_region(key: str, rule: str) -> None:
-    abroad = UAE.resource("x:y:Z", "r", {"settings": {key: "eu-west-1"}})
+    abroad = UAE.resource("vault:y:Z", "r", {"settings": {key: "eu-west-1"}})
     assert verdicts(abroad, rule) == ["denies"]
-    assert evaluate(UAE.resource("x:y:Z", "r", {"settings": {key: "me-central-1"}}), Stage.PULL_REQUEST) == []
-    assert verdicts(UAE.resource("x:y:Z", "r", {"settings": {key: UNKNOWN}}), rule) == ["undecided"]
+    assert evaluate(UAE.resource("vault:y:Z", "r", {"settings": {key: "me-central-1"}}), Stage.PULL_REQUEST) == []
+    assert verdicts(UAE.resource("vault:y:Z", "r", {"settings": {key: UNKNOWN}}), rule) == ["undecided"]
     for nowhere in ("", "global"):
-        assert verdicts(UAE.resource("x:y:Z", "r", {"settings": {key: nowhere}}), rule) == []
+        assert verdicts(UAE.resource("vault:y:Z", "r", {"settings": {key: nowhere}}), rule) == []
 
 
 @pytest.mark.parametrize("word", ["snapshots", "copyActions", "copies", "logging", "kmsKeys", "destinations"])
 def test_what_is_under_a_copy_is_a_copy(word: str) -> None:
-    assert verdicts(UAE.resource("x:y:Z", "r", {word: [{"region": "eu-west-1"}]}), "RES-02") == ["denies"]
+    assert verdicts(UAE.resource("vault:y:Z", "r", {word: [{"region": "eu-west-1"}]}), "RES-02") == ["denies"]
 
 
 def test_a_place_of_no_known_cloud_is_undecided() -> None:
     place = Place(cloud=UNKNOWN, region=UNKNOWN, jurisdiction="uae")
-    assert verdicts(place.resource("x:y:Z", "r", {"settings": {"region": "eu-west-1"}}), "RES-01") == ["undecided"] * 2
+    assert (
+        verdicts(place.resource("vault:y:Z", "r", {"settings": {"region": "eu-west-1"}}), "RES-01") == ["undecided"] * 2
+    )
 
 
 @pytest.mark.parametrize("kind", ["aws:efs:ReplicationConfiguration", "azure-native:cosmosdb:DatabaseAccount"])
@@ -81,6 +84,80 @@ def test_state_of_a_stack_on_the_premises(backend: str, said: list[str]) -> None
 @pytest.mark.parametrize("encryption", ["", "default", "passphrase", "hashivault://k"])
 def test_a_key_that_goes_with_the_stack(encryption: str) -> None:
     assert verdicts(stack(encryption=encryption), "RES-02") == []
+
+
+FREE_FORM = ("tags", "tagsAll", "targetTags", "tagsToAdd", "labels", "matchLabels", "annotations", "data", "stringData")
+
+
+@pytest.mark.parametrize("word", [*FREE_FORM, "variables"])
+def test_a_tag_that_is_called_region_names_no_place(word: str) -> None:
+    """But a map inside such a map is no tag, nor is a list, and an ARN says where it is wherever it stands."""
+    own = {"region": "EMEA", "location": UNKNOWN, "regions": ["EMEA"]}
+    for fact in (good("aws:sns:Topic", **{word: own}), good("aws:sns:Topic", settings={word: own})):
+        assert [verdicts(fact, rule) for rule in ("RES-01", "RES-02", "RES-03")] == [[], [], []]
+    for inside in ({"x": {"region": "eu-west-1"}}, {"x": [{"region": "eu-west-1"}]}, [{"region": "eu-west-1"}]):
+        assert verdicts(good("aws:sns:Topic", **{word: inside}), "RES-01") == ["denies"]
+    arn = {"region": "arn:aws:kms:eu-west-1:1:key/k"}
+    assert verdicts(good("aws:sns:Topic", **{word: arn}), "RES-02") == ["denies"]
+
+
+@pytest.mark.parametrize("label", ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"])
+@pytest.mark.parametrize("word", FREE_FORM)
+def test_a_label_of_nodes_names_a_place_in_any_map(word: str, label: str) -> None:
+    fact = good("kubernetes:core:Service", more={word: {label: "eu-west-1"}})
+    (finding,) = [one for one in evaluate(fact, Stage.PULL_REQUEST) if one.rule == "RES-01"]
+    assert finding.path == f"more.{word}.'{label}'"
+
+
+def _config_map(tenant: str | None = None, **inputs: Any) -> Fact:
+    """The kit has no ConfigMap: no rule asks anything of one in particular."""
+    place = Place(cloud="on-premises", region="local", jurisdiction="uae", regime="pdpl", tenant=tenant)
+    return place.resource("kubernetes:core/v1:ConfigMap", "r", inputs)
+
+
+def test_a_dictionary_of_the_tenants_own_words_may_say_region() -> None:
+    words = {"region": "EMEA"}
+    for fact in (
+        good("aws:s3:Bucket", tags=words),
+        broken("kubernetes:core:Pod", "metadata.labels.region", "EMEA"),
+        _config_map(data=words),
+    ):
+        assert verdicts(fact, "RES-01") == []
+
+
+def test_where_nobody_can_tell_what_is_inside_only_res_01_denies() -> None:
+    abroad = good("aws:ebs:Volume", kmsKeyId="arn:aws:kms:eu-west-1:1:key/k")
+    assert verdicts(abroad, "RES-02") == ["denies"]
+    nowhere = dataclasses.replace(abroad, jurisdiction="")
+    assert (verdicts(nowhere, "RES-01"), verdicts(nowhere, "RES-02")) == (["denies"], [])
+
+
+def test_a_copy_that_names_no_target_goes_nowhere() -> None:
+    action = {"crossRegionCopies": [{}]}
+    fact = broken("aws:dlm:LifecyclePolicy", "policyDetails.action", action)
+    assert verdicts(fact, "RES-02") == []
+
+
+@pytest.mark.parametrize(("value", "said"), [(None, []), (False, []), (True, ["denies"]), (UNKNOWN, ["undecided"])])
+def test_a_key_of_one_region_may_say_so(value: Any, said: list[str]) -> None:
+    assert verdicts(good("aws:kms:Key", multiRegion=value), "RES-03") == said
+
+
+@pytest.mark.parametrize("regime", ["pdpl", "cbuae"])
+def test_a_second_site_abroad_is_a_matter_of_residency(regime: str) -> None:
+    """A waiver of RES-03 takes two approvers, one of BCP-01 does not."""
+    fact = stack(*bucket(), regime=regime, standby=("aws", "us-east-1"))
+    assert (verdicts(fact, "RES-03"), verdicts(fact, "BCP-01")) == (["denies"], [])
+    for inside in (("azure", "UAE North"), None):
+        assert verdicts(dataclasses.replace(fact, standby=inside), "RES-03") == []
+    nowhere = dataclasses.replace(fact, jurisdiction="")
+    assert (verdicts(nowhere, "RES-01")[:1], verdicts(nowhere, "RES-03")) == (["denies"], [])
+
+
+@pytest.mark.parametrize("key", ["direction", "access"])
+def test_what_is_not_known_of_an_outbound_rule_is_named(key: str) -> None:
+    fact = good("azure-native:network:SecurityRule", **{key: UNKNOWN})
+    assert {one.path for one in evaluate(fact, Stage.PULL_REQUEST) if one.rule == "RES-04"} == {key}
 
 
 @pytest.mark.parametrize(
@@ -144,6 +221,44 @@ def test_an_ingress_rule_is_no_egress() -> None:
 @pytest.mark.parametrize("protocol", ["TCP", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC"])
 def test_what_a_balancer_passes_on_is_decided_behind_it(protocol: str) -> None:
     assert verdicts(good("aws:lb:Listener", protocol=protocol, sslPolicy=None), "CRY-03") == []
+
+
+_BALANCERS = "arn:aws:elasticloadbalancing:me-central-1:1:loadbalancer"
+
+
+@pytest.mark.parametrize("kind", ["aws:lb:Listener", "aws:alb:Listener"])
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"loadBalancerArn": f"{_BALANCERS}/gwy/acme/0"}, []),
+        ({"loadBalancerArn": UNKNOWN}, []),
+        ({"loadBalancerArn": f"{_BALANCERS}/app/acme/0"}, ["denies"]),
+        ({"loadBalancerArn": None}, ["denies"]),
+        ({"loadBalancerArn": UNKNOWN, "port": 80}, ["denies"]),
+        ({"loadBalancerArn": f"{_BALANCERS}/gwy/acme/0", "protocol": "HTTP"}, ["denies"]),
+    ],
+)
+def test_a_gateway_listens_to_no_protocol(kind: str, inputs: dict[str, Any], said: list[str]) -> None:
+    base = good("aws:lb:Listener", **{"protocol": None, "port": None, "sslPolicy": None, **inputs})
+    token = "aws:lb/listener:Listener" if kind == "aws:lb:Listener" else "aws:alb/listener:Listener"
+    assert verdicts(dataclasses.replace(base, type=token), "CRY-03") == said
+
+
+def test_only_a_gateway_balancer_need_not_be_internal() -> None:
+    for kind, said in (("gateway", []), ("network", ["denies"]), (None, ["denies"]), (UNKNOWN, ["denies"])):
+        fact = good("aws:lb:LoadBalancer", loadBalancerType=kind, internal=None)
+        assert verdicts(fact, "IAM-01") == said
+
+
+@pytest.mark.parametrize("family", ["aurora-postgresql16", "aurora-mysql8.0"])
+def test_an_aurora_instance_leaves_tls_to_its_cluster(family: str) -> None:
+    assert verdicts(good("aws:rds:ParameterGroup", family=family, parameters=[]), "CRY-03") == []
+    assert verdicts(good("aws:rds:ClusterParameterGroup", family=family, parameters=[]), "CRY-03") == ["denies"]
+
+
+@pytest.mark.parametrize(("value", "said"), [(True, []), (None, ["denies"]), (UNKNOWN, ["undecided"])])
+def test_a_pool_of_nodes_has_no_scratch_disk_in_clear(value: Any, said: list[str]) -> None:
+    assert verdicts(good("azure-native:containerservice:AgentPool", enableEncryptionAtHost=value), "CRY-01") == said
 
 
 @pytest.mark.parametrize(
@@ -275,8 +390,8 @@ def test_which_logs_are_audit_logs(log: Any, said: list[str]) -> None:
 @pytest.mark.parametrize(
     ("retention", "said"),
     [
-        ({"enabled": True, "days": 180}, []),
-        ({"enabled": True, "days": 179}, ["denies"]),
+        ({"enabled": True, "days": 184}, []),
+        ({"enabled": True, "days": 183}, ["denies"]),
         ({"enabled": False, "days": 1}, []),
         ({"enabled": True, "days": UNKNOWN}, ["undecided"]),
         ({"enabled": UNKNOWN, "days": 1}, ["undecided"]),
@@ -287,7 +402,7 @@ def test_how_long_a_setting_keeps(retention: dict[str, Any], said: list[str]) ->
     assert verdicts(good("azure-native:monitor:DiagnosticSetting", logs=logs), "LOG-03") == said
 
 
-@pytest.mark.parametrize("days", [0, True, "365", 179.9])
+@pytest.mark.parametrize("days", [0, True, "365", 183.9])
 def test_a_workspace_has_no_for_ever(days: Any) -> None:
     assert verdicts(good("azure-native:operationalinsights:Workspace", retentionInDays=days), "LOG-03") == ["denies"]
 
@@ -327,3 +442,49 @@ def test_a_bucket_of_no_name_is_nobodys_log_bucket() -> None:
     other = good("aws:lb:LoadBalancer", accessLogs={"enabled": True, "bucket": "elsewhere"})
     nameless = good("aws:lb:LoadBalancer", accessLogs=UNKNOWN)
     assert verdicts(stack(*bucket(), other, nameless, short), "LOG-03") == []
+
+
+def test_nearly_six_months_are_not_six() -> None:
+    """From March to August, and from July to December, they have 184 days."""
+    for days, said in ((184, []), (183, ["denies"]), (180, ["denies"])):
+        assert verdicts(good("aws:cloudwatch:LogGroup", retentionInDays=days), "LOG-03") == said
+
+
+# Tenants
+
+
+def test_who_lets_in_namespaces_that_are_not_known_yet() -> None:
+    for source in ({"namespaceSelector": UNKNOWN}, UNKNOWN):
+        policy = broken("kubernetes:networking:NetworkPolicy", "spec.ingress", [{"from": [source]}], tenant="acme")
+        assert verdicts(policy, "TEN-02") == ["undecided"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ({}, []),
+        ({"matchLabels": {}, "matchExpressions": []}, []),
+        ({"matchLabels": UNKNOWN}, ["denies"]),
+        ({"matchLabels": {"app": "x"}}, ["denies"]),
+    ],
+)
+def test_default_deny_selects_every_pod(selector: Any, said: list[str]) -> None:
+    spec = {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]}
+    policy = good("kubernetes:networking:NetworkPolicy", spec=spec)
+    fact = stack(good("kubernetes:core:Namespace", name="n"), policy, tenant="acme")
+    assert verdicts(fact, "TEN-02") == said
+
+
+def test_messages_say_what_is_there_and_what_is_not() -> None:
+    def message(fact: Fact, rule: str) -> str:
+        (finding,) = [one for one in evaluate(fact, Stage.PULL_REQUEST) if one.rule == rule]
+        return finding.message
+
+    config = _config_map(tenant="acme", metadata={"name": "r"})
+    assert message(config, "TEN-01") == "is in the namespace default, not tenant-acme"
+    config = _config_map(tenant="acme", metadata={"name": "r", "namespace": "tenant-other"})
+    assert message(config, "TEN-01") == "is in the namespace tenant-other, not tenant-acme"
+    for limits, said in (({}, "none"), ({"nvidia.com/gpu": 2}, "2")):
+        resources = {"requests": {"nvidia.com/gpu": 1}, "limits": limits}
+        pod = broken("kubernetes:core:Pod", "spec.containers[0].resources", resources)
+        assert message(pod, "TEN-04") == f"asks for 1 GPUs with a limit of {said}"

@@ -17,7 +17,7 @@ class CheckFinding:
     """One thing that is wrong, what to do about it, and where it is written.
 
     `subject` is the resource's URN, or a stack, a project or a file. `path` is the input at fault. `clauses` are
-    references to frameworks, with `?` where nobody has compared them with the framework's text. `file` is relative to
+    references to frameworks, with `?` where they are from memory. `file` is relative to
     the project, `line` counts from 1 (0: the whole file), `key` is the path in the stack file where the value comes
     from. `check_id` is Checkov's, empty for all else. `waived` is the reason of the waiver, empty where there is none.
     """

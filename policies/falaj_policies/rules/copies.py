@@ -119,6 +119,24 @@ _REPLICATING: Final[Mapping[str, Check]] = {
     ),
 }
 
+
+def replicated_inside(stack: StackFact) -> Iterator[Objection]:
+    yield from second_site_inside(stack)
+    yield from buckets_replicated_inside(stack)
+
+
+def second_site_inside(stack: StackFact) -> Iterator[Objection]:
+    """What stands by holds a copy of everything, so it is where the stack may be."""
+    allowed = allowed_pairs(stack)
+    if isinstance(allowed, str) or stack.standby is None:
+        return
+    cloud, region = stack.standby
+    if (cloud, short_region(cloud, region)) not in allowed:
+        message = f"the second site {cloud} {region} is not in {stack.jurisdiction}"
+        remedy = "name as `standby` another (cloud, region) pair of the same jurisdiction"
+        yield Objection(message, path="standby", remedy=remedy)
+
+
 _BUCKET: Final = "aws:s3:Bucket"
 
 
@@ -174,7 +192,7 @@ RULES = (
         rationale="What replicates itself leaves without anyone copying it.",
         severity=Severity.CRITICAL,
         remedy="replicate to a bucket of the same stack, within the jurisdiction",
-        check=buckets_replicated_inside,
+        check=replicated_inside,
         applies_to=StackFact,
     ),
 )

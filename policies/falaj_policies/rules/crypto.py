@@ -37,6 +37,7 @@ _LONGEST_ROTATION: Final = 365
 
 _NOT_UNDER_A_KEY: Final = "is not encrypted under a key of the customer's"
 _NOT_ENCRYPTED: Final = "is not encrypted at rest"
+_SCRATCH_IN_CLEAR: Final = "keeps its nodes' scratch disks in clear"
 _KMS_ALGORITHMS: Final = ("aws:kms", "aws:kms:dsse")
 
 
@@ -116,7 +117,7 @@ def _agent_pools(resource: ResourceFact) -> Iterator[Objection]:
         if value is UNKNOWN:
             yield undecided(f"{at}.enableEncryptionAtHost")
         elif value is not True:
-            yield Objection("keeps its nodes' scratch disks in clear", path=f"{at}.enableEncryptionAtHost")
+            yield Objection(_SCRATCH_IN_CLEAR, path=f"{at}.enableEncryptionAtHost")
 
 
 def _plain_parameter(resource: ResourceFact) -> bool:
@@ -209,6 +210,7 @@ _AT_REST: Final[Mapping[str, Check]] = {
         present("diskEncryptionSetID", "its nodes' disks are not encrypted under a key of the customer's"),
         _agent_pools,
     ),
+    "azure-native:containerservice:AgentPool": is_true("enableEncryptionAtHost", _SCRATCH_IN_CLEAR),
 }
 
 

@@ -11,7 +11,7 @@ from falaj_policies.model import Check, Objection, Severity
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.pairing import beside, of_kind
 from falaj_policies.rules.reading import get, items
-from falaj_policies.rules.requiring import all_of, is_true, not_false, not_true, one_of, satisfies, undecided
+from falaj_policies.rules.requiring import all_of, is_true, not_false, not_true, one_of, satisfies, undecided, unless
 
 __all__ = ["RULES"]
 
@@ -38,6 +38,17 @@ _DATABASE_SWITCHES: Final = {
     "mariadb": ("require_secure_transport", "1"),
 }
 _ON: Final = frozenset({"1", "on", "true", "enabled", "tls1.2+", "tls1.3+", "fips-140-3"})
+
+
+def _is_of_a_gateway(resource: ResourceFact) -> bool:
+    """A gateway load balancer's listener passes on every packet and has neither protocol nor port.
+
+    Its balancer's ARN says so too, where it is known; no other balancer gets a listener without a port.
+    """
+    balancer = resource.inputs.get("loadBalancerArn")
+    return all(resource.inputs.get(key) is None for key in ("protocol", "port")) and (
+        balancer is UNKNOWN or (isinstance(balancer, str) and ":loadbalancer/gwy/" in balancer)
+    )
 
 
 def _listener(resource: ResourceFact) -> Iterator[Objection]:
@@ -74,6 +85,12 @@ def _classic_listeners(resource: ResourceFact) -> Iterator[Objection]:
             yield undecided(f"{at}.lbProtocol")
         elif str(protocol).lower() not in ("https", "ssl"):
             yield Objection(_IN_CLEAR, path=f"{at}.lbProtocol")
+
+
+def _of_aurora(resource: ResourceFact) -> bool:
+    """Whether the switch is not the instance's: Aurora has it in the parameter group of the cluster."""
+    family = resource.inputs.get("family")
+    return isinstance(family, str) and family.startswith("aurora")
 
 
 def _parameter_group(resource: ResourceFact) -> Iterator[Objection]:
@@ -120,10 +137,10 @@ def _ingress(resource: ResourceFact) -> Iterator[Objection]:
 
 
 _TRANSPORT: Final[Mapping[str, Check]] = {
-    "aws:lb:Listener": _listener,
-    "aws:alb:Listener": _listener,
+    "aws:lb:Listener": unless(_is_of_a_gateway, _listener),
+    "aws:alb:Listener": unless(_is_of_a_gateway, _listener),
     "aws:elb:LoadBalancer": _classic_listeners,
-    "aws:rds:ParameterGroup": _parameter_group,
+    "aws:rds:ParameterGroup": unless(_of_aurora, _parameter_group),
     "aws:rds:ClusterParameterGroup": _parameter_group,
     "aws:docdb:ClusterParameterGroup": _parameter_group,
     "aws:redshift:ParameterGroup": _parameter_group,

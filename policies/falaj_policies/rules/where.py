@@ -6,7 +6,7 @@ RES-03 answers for what is replicated, RES-02 for copies, backups, keys and logs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +27,13 @@ _REGION_KEYS: Final = frozenset(
     }
 )  # fmt: skip
 _NODE_LABELS: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
+# Maps whose keys are their writer's own words: a tag that is called `region` names no place, the labels above do.
+_FREE_FORM: Final = frozenset(
+    {
+        "tags", "tagsAll", "targetTags", "tagsToAdd", "labels", "matchLabels", "annotations", "data", "stringData",
+        "variables",
+    }
+)  # fmt: skip
 _OWN: Final = frozenset({"region", "location"})
 _NOT_A_PLACE: Final = frozenset({"", "global"})
 _CONTAINERS: Final = (dict, list, tuple)
@@ -116,19 +123,24 @@ def named_places(resource: ResourceFact) -> list[Named]:
     return found
 
 
-def _named(value: Any, control: str) -> list[Named]:
-    """As `named_places`. Paths are put together on the way back, and only where something was found."""
+def _named(value: Any, control: str, keys: Collection[str] = _REGION_KEYS) -> list[Named]:
+    """As `named_places`, by the keys that name places directly in `value`.
+
+    Paths are put together on the way back, and only where something was found.
+    """
     found: list[Named] = []
     if isinstance(value, Mapping):
         if value.get("key") in _NODE_LABELS:
             found += [Named(f"values{at}", region, control) for at, region in _regions(value.get("values"))]
         for key, child in value.items():
-            if key in _REGION_KEYS:
+            if key in keys:
                 answers = _answers(key, control)
                 found += [Named(f"{_quoted(key)}{at}", region, answers) for at, region in _regions(child)]
             if isinstance(child, _CONTAINERS):
+                inside = _NODE_LABELS if key in _FREE_FORM else _REGION_KEYS
                 found += [
-                    place._replace(path=_join(str(key), place.path)) for place in _named(child, _answers(key, control))
+                    place._replace(path=_join(str(key), place.path))
+                    for place in _named(child, _answers(key, control), inside)
                 ]
     else:
         for index, child in enumerate(value):

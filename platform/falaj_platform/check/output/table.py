@@ -144,7 +144,8 @@ def _summary(console: Console, result: CheckResult) -> None:
             Text("? undecided: the value is not known before up, which judges it again and then denies", "dim")
         )
     if any("?" in clause for finding in result.findings if not finding.undecided for clause in finding.clauses):
-        lines.append(Text("A clause with ? was not compared with the framework's own text", "dim"))
+        message = "? : from memory; the others were compared with law texts, or for ISO and NIST with a listing only"
+        lines.append(Text(message, "dim"))
     for line in lines:
         console.print(line)
     severities = [f"{counts[name]} {name}" for name in ("critical", "high", "medium", "low") if counts[name]]

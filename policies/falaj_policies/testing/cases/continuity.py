@@ -37,7 +37,6 @@ CASES = (
     _one("azure-native:storage:BlobServiceProperties", "deleteRetentionPolicy.days", 6, "with six days to notice"),
     _stack("no second site under the central bank", "cbuae", None),
     _stack("no second site under the health law", "health", None),
-    _stack("a second site abroad", "pdpl", ("aws", "eu-west-1")),
     _stack("a second site that is the first", "cbuae", ("aws", "me-central-1")),
     Case(
         "BCP-01",

@@ -161,6 +161,13 @@ CASES = (
     *_azure_key("CRY-01", "azure-native:cosmosdb:DatabaseAccount", "keyVaultKeyUri"),
     *_azure_key("CRY-01", _CLUSTER, "diskEncryptionSetID"),
     _one("CRY-01", _CLUSTER, "agentPoolProfiles[0].enableEncryptionAtHost", False, "with scratch disks in clear"),
+    _one(
+        "CRY-01",
+        "azure-native:containerservice:AgentPool",
+        "enableEncryptionAtHost",
+        False,
+        "with scratch disks in clear",
+    ),
     _stack_without("CRY-01", "aws:s3:BucketServerSideEncryptionConfiguration", "a bucket without encryption"),
     _one("CRY-02", "aws:eks:Cluster", "encryptionConfig", REMOVED, "with its secrets under the provider's key"),
     _one("CRY-02", "aws:eks:Cluster", "encryptionConfig.provider.keyArn", REMOVED, "without a key"),

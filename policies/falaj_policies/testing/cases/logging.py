@@ -107,7 +107,7 @@ CASES = (
         "logs[0].enabled",
         False,
     ),
-    _one("LOG-03", "aws:cloudwatch:LogGroup", "retentionInDays", 150, "of five months", retentionInDays=180),
+    _one("LOG-03", "aws:cloudwatch:LogGroup", "retentionInDays", 180, "of five months and a half", retentionInDays=365),
     _one(
         "LOG-03",
         "aws:cloudwatch:LogGroup",
@@ -122,9 +122,9 @@ CASES = (
         "LOG-03",
         "azure-native:operationalinsights:Workspace",
         "retentionInDays",
-        179,
+        183,
         "a day short",
-        retentionInDays=180,
+        retentionInDays=184,
     ),
     _one("LOG-03", "azure-native:operationalinsights:Workspace", "retentionInDays", REMOVED, "of a month"),
     _one(

@@ -189,6 +189,7 @@ CASES = (
         {"locationName": "West Europe", "failoverPriority": 1},
         "a database with a location abroad",
     ),
+    _stack("RES-03", "a second site abroad", {"standby": ("aws", _ABROAD)}),
     Case("RES-03", "a bucket replicated abroad", _replicating(), _replicating(region=_ABROAD)),
     Case("RES-03", "a bucket replicated nobody knows where", _replicating(), _UNDECLARED),
     _one("RES-04", "aws:ec2:SecurityGroup", "egress[0].cidrBlocks[0]", "0.0.0.0/0", "everything out"),
