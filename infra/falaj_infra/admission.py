@@ -1,8 +1,8 @@
 """What the API server itself refuses in tenants' namespaces, whoever asks: ValidatingAdmissionPolicies, failing closed.
 
 They hold where a program's own gate does not reach: a `kubectl apply`, a controller, a tenant's own pods. Each rule of
-`falaj_policies` that declares its CEL is applied as it is written there. What the `restricted` Pod Security Standard
-already refuses is not repeated.
+`falaj_policies` or of an installed rule package that declares its CEL is applied as it is written there. What the
+`restricted` Pod Security Standard already refuses is not repeated.
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.admissionregistration.v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 
-from falaj_policies import RULES
 from falaj_policies import Admission as Declared
+from falaj_policies import RulePackageError, all_rules
 from falaj_policies.rules.namespaces import TENANT_LABEL
+from falaj_policies.rules.supply_chain import ALL_IMAGES
 
 __all__ = ["TENANT_LABEL", "Admission", "AdmissionArgs", "policies"]
 
 PODS = ("pods", "pods/ephemeralcontainers")
-# A container type has no common CEL type with the others, so images are joined rather than containers.
-ALL_IMAGES = (
-    "(object.spec.containers.map(c, c.image)"
-    " + (has(object.spec.initContainers) ? object.spec.initContainers.map(c, c.image) : [])"
-    " + (has(object.spec.ephemeralContainers) ? object.spec.ephemeralContainers.map(c, c.image) : []))"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +39,11 @@ class Admission(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("falaj:admission:Admission", name, None, opts)
-        for policy, spec in policies(args.image or "").items():
+        try:
+            specs = policies(args.image or "")
+        except RulePackageError as error:
+            raise pulumi.RunError(str(error)) from None
+        for policy, spec in specs.items():
             made = ValidatingAdmissionPolicy(
                 policy,
                 metadata={"name": policy},
@@ -62,8 +61,8 @@ class Admission(pulumi.ComponentResource):
 
 def policies(image: str) -> dict[str, dict[str, Any]]:
     """The specs by name: one for each set of resources that rules declare CEL for, and for the images of tenants the
-    repository that `image` is of."""
-    declared = [(rule.id, admission) for rule in RULES for admission in rule.admission]
+    repository that `image` is of. Raises RulePackageError: an installed rule package cannot be used."""
+    declared = [(rule.id, admission) for rule in all_rules() for admission in rule.admission]
     declared.append(("SUP-04", _of_repository(image.partition("@")[0])))
     together: dict[tuple[object, ...], list[tuple[str, Declared]]] = {}
     for rule, one in declared:

@@ -13,9 +13,9 @@ import copy
 import inspect
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 from google.protobuf import json_format
@@ -24,13 +24,16 @@ from pulumi.runtime import rpc
 from pulumi.runtime.stack import Stack
 
 from falaj_infra.errors import PlaceError, WaiverError
-from falaj_infra.judge import UNJUDGED, holds_unknown, judge
+from falaj_infra.judge import UNJUDGED, Verdict, holds_unknown, judge, verdict
 from falaj_infra.place import backend_of
-from falaj_infra.waivers import Waivers, load
-from falaj_policies import UNKNOWN, Place, ResourceFact, RulePackageError, StackFact
+from falaj_infra.waivers import Waivers, load, today
+from falaj_policies import UNKNOWN, Place, ResourceFact, RulePackageError, Stage, evaluate
+from falaj_policies.facts import package_of
 from falaj_policies.place import CLOUDS
 
 __all__ = ["attach"]
+
+T = TypeVar("T")
 
 
 def attach(place: pulumi.Input[Place]) -> None:
@@ -52,6 +55,10 @@ def attach(place: pulumi.Input[Place]) -> None:
     judged: list[asyncio.Future[ResourceFact | None]] = []
 
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if isinstance(args.resource, pulumi.ComponentResource):
+            local: Any = pulumi.Output.from_input(_local(args))
+            opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(depends_on=[local]))
+            return pulumi.ResourceTransformationResult(props=args.props, opts=opts)
         # What is only looked up (a stack reference, `.get`) is not made here.
         if not isinstance(args.resource, pulumi.CustomResource) or args.opts.id is not None:
             return None
@@ -99,18 +106,31 @@ def _provider(
     known: Mapping[pulumi.Resource, Mapping[str, Any]],
 ) -> Mapping[str, Any]:
     """What the resource's provider says of where it is, as far as resources of its package are where that says."""
-    package = type_.split(":", 1)[0]
+    package, own = package_of(type_), type_.split(":", 1)[0]
     if package not in CLOUDS:
         return {}
     key = CLOUDS[package][1]
     given = opts.providers.values() if isinstance(opts.providers, Mapping) else opts.providers or ()
     inherited = opts.parent.get_provider(type_) if opts.parent is not None else None
     for provider in (opts.provider, *given, inherited):
-        if provider is not None and provider.package == package:
+        if provider is not None and provider.package == own:
             said = known[provider].get(key) if provider in known else getattr(provider, key, None)
             return {} if said is None else {key: said}
     said = pulumi.Config(package).get(key)
     return {} if said is None else {key: said}
+
+
+async def _local(args: pulumi.ResourceTransformationArgs) -> None:
+    """Nothing for a component of the program, whose resources the gate sees one by one.
+
+    Raises pulumi.RunError: a remote one, whose resources another process makes.
+    """
+    # Said by the constructor once the transformation has returned, before anything waits for this.
+    if getattr(args.resource, "_remote", False):
+        raise pulumi.RunError(
+            f"RES-01 {await _urn(args)}: a remote component, which makes its resources outside of this program, where "
+            "they cannot be judged; declare them in the program itself"
+        )
 
 
 async def _verdict(
@@ -137,7 +157,8 @@ async def _verdict(
     references = {key: tuple([await source.urn.future() or "" for source in found]) for key, found in sources.items()}
     settings = {key: _plain(value) for key, value in (await _struct(provider, args.resource)).items()}
     fact = here.resource(args.type_, args.name, inputs, urn=urn, provider=settings, references=references)
-    _judge(fact, waivers, decided=not preview or not holds_unknown([inputs, settings]))
+    decided = not preview or not holds_unknown([inputs, settings])
+    _say(_asked(lambda: judge(fact, waivers, decided=decided)), waivers)
     return fact
 
 
@@ -163,15 +184,29 @@ async def _whole(
         backend = backend_of(root)
     except PlaceError as error:
         raise pulumi.RunError(str(error)) from None
-    # At up every input is known; a program cannot always know where its own state is, which other places judge.
-    _judge(here.stack(pulumi.get_stack(), resources, backend=backend), waivers, decided=False)
+    whole = here.stack(pulumi.get_stack(), resources, backend=backend)
+    findings = _asked(lambda: evaluate(whole, Stage.PROVISION))
+    # A program cannot always know where its own state is: `falaj up` and the pack judge that. All else is known at up.
+    untold = [finding for finding in findings if finding.undecided and finding.path == "backend"]
+    for finding in untold:
+        pulumi.log.warn(f"not judged here: {finding}")
+    rest = [finding for finding in findings if finding not in untold]
+    _say(verdict(rest, waivers, decided=not pulumi.runtime.is_dry_run(), day=today()), waivers)
 
 
-def _judge(fact: ResourceFact | StackFact, waivers: Waivers, *, decided: bool) -> None:
+def _asked(question: Callable[[], T]) -> T:
     try:
-        found = judge(fact, waivers, decided=decided)
+        return question()
     except RulePackageError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def _say(found: Verdict, waivers: Waivers) -> None:
+    """Raises pulumi.RunError: something is refused."""
+    for finding in found.undecided:
+        pulumi.log.info(f"undecided until up: {finding}")
+    for finding in found.advice:
+        pulumi.log.warn(str(finding))
     for waived in found.waived:
         pulumi.log.warn(f"{waived.finding}: {waived.waiver} ({waivers.proof})")
     if found.refused:

@@ -65,13 +65,31 @@ def stack_folders(root: Path) -> list[Path]:
 
 
 def backend_of(root: Path) -> str:
-    """The URL of the state, as Pulumi would take it: from the environment, else from Pulumi.yaml; empty if neither.
+    """The URL of the state, as Pulumi would take it: from the environment, else from Pulumi.yaml, else the one that
+    this user last logged in to; empty if nothing says it.
 
-    Raises PlaceError: Pulumi.yaml cannot be read.
+    Raises PlaceError: Pulumi.yaml, or what Pulumi remembers of the login, cannot be read.
     """
     file = root / "Pulumi.yaml"
     said = _read(file).get("backend") if file.is_file() else None
-    return os.environ.get("PULUMI_BACKEND_URL") or str((said if isinstance(said, Mapping) else {}).get("url") or "")
+    told = os.environ.get("PULUMI_BACKEND_URL") or (said if isinstance(said, Mapping) else {}).get("url")
+    return str(told or _logged_in())
+
+
+def _logged_in() -> str:
+    """`current` of Pulumi's credentials, of which nothing else is looked at. Raises PlaceError."""
+    home = os.environ.get("PULUMI_CREDENTIALS_PATH") or os.environ.get("PULUMI_HOME")
+    try:
+        text = (Path(home or Path.home() / ".pulumi") / "credentials.json").read_text(encoding="utf-8")
+        said = json.loads(text) if text.strip() else {}
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, RuntimeError):
+        said = None
+    current = said.get("current", "") if isinstance(said, Mapping) else None
+    if not isinstance(current, str):
+        raise PlaceError("credentials.json of Pulumi cannot be read, so it is not known where the state is")
+    return current
 
 
 def _plain(config: Mapping[str, object], where: str) -> Place:

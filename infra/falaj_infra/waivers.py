@@ -7,8 +7,9 @@
         expires: 2027-01-31
         approved_by: [approver@acme.example]
 
-Who wrote an entry is asked of git, where git is there. Who approved it is a name that somebody typed: what stands
-behind it is the review of the commit, so the file belongs under code owners.
+Who wrote an entry is asked of git, by its commits: a name that a `.mailmap` gives is nobody's. Where there is a
+repository and it does not tell, the entry waives nothing; where there is none, every output says so. Who approved it is
+a name that somebody typed: what stands behind it is the review of the commit, so the file belongs under code owners.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from falaj_policies.waivers import FILE, Judged, Problem, Waived, Waiver, apply_
 __all__ = ["FILE", "Waivers", "load", "today"]
 
 _LARGEST: Final = 1 << 20
+_ODD_BREAK: Final = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
 _PROOF: Final = (
     f"not proven: the approvers in {FILE} are typed names; what proves an approval is the review of its commit, so "
     "protect the file with code owners and required reviews"
@@ -71,6 +73,8 @@ def load(root: Path) -> Waivers:
     file = root / FILE
     if not os.path.lexists(file):
         return Waivers()
+    if file.is_symlink():
+        raise WaiverError(f"{FILE}: is a link, whose history is not that of the text: put the file itself there")
     try:
         with file.open("rb") as opened:
             content = opened.read(_LARGEST + 1)
@@ -84,13 +88,17 @@ def load(root: Path) -> Waivers:
     waivers, problems = parse(document, lines)
     if not waivers:
         return Waivers(waivers, problems, _PROOF if problems else "")
-    authors, unknown = _authors(root)
+    authors, unknown = _authors(file)
     # By the line of the entry: two entries of one line share their authors.
     spans: dict[int, set[int]] = {}
     for first, span in zip(lines, written, strict=True):
         spans.setdefault(first, set()).update(span)
     known = tuple(
-        replace(waiver, authors=tuple(sorted(name for line in spans[waiver.line] for name in authors(line))))
+        replace(
+            waiver,
+            authors=tuple(sorted({name for line in spans[waiver.line] for name in authors(line).names})),
+            unproven=next((authors(line).unknown for line in sorted(spans[waiver.line]) if authors(line).unknown), ""),
+        )
         for waiver in waivers
     )
     return Waivers(known, problems, f"{_PROOF}; {unknown}" if unknown else _PROOF)
@@ -103,6 +111,9 @@ def _read(text: str) -> tuple[object, list[int], list[set[int]]]:
     """The document, and of each entry of `waivers` the first line and all lines. Raises WaiverError."""
     import yaml
 
+    if _ODD_BREAK.search(text):
+        # YAML would count other lines than git does, and an entry would be of whoever wrote another one.
+        raise WaiverError(f"{FILE}: cannot be read: a line ends in something else than a line feed")
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)
         document = None if root is None else _plain(root, set())
@@ -154,49 +165,68 @@ def _plain(node: Any, seen: set[int]) -> object:
 # Authors
 
 
-def _authors(root: Path) -> tuple[Callable[[int], frozenset[str]], str]:
-    """Names and addresses of who wrote a line of the file, and why that is not known where it is not."""
+@dataclass(frozen=True)
+class _Written:
+    """Names and addresses of who wrote a line, or why the history does not tell."""
 
-    def nobody(_line: int) -> frozenset[str]:
-        return frozenset()
+    names: frozenset[str] = frozenset()
+    unknown: str = ""
 
+
+def _authors(file: Path) -> tuple[Callable[[int], _Written], str]:
+    """Who wrote a line of the file, and where there is no history at all, that the authors are not compared."""
+    root = file.parent.resolve()
+    if not any(os.path.lexists(folder / ".git") for folder in (root, *root.parents)):
+        nobody = _Written()
+        return lambda _line: nobody, "their authors were not compared with their approvers: no git history here"
     shallow = _git(root, "rev-parse", "--is-shallow-repository")
-    if shallow is None:
-        return nobody, "their authors were not compared with their approvers: no git history here"
-    if shallow.strip() != "false":
-        return nobody, "their authors were not compared with their approvers: the checkout is shallow"
-    committed = _lines_of(_git(root, "blame", "--porcelain", "--no-textconv", "--", FILE) or "")
-    # What is in no commit yet will be of whoever commits it here.
-    here = _names(re.sub(r" \d+ [-+]\d+$", "", (_git(root, "var", "GIT_AUTHOR_IDENT") or "").strip()))
-    return lambda line: committed.get(line, here), ""
+    if shallow is None or shallow.strip() not in ("true", "false"):
+        silent = _Written(unknown="git does not answer here, see that it is installed and the checkout is this user's")
+        return lambda _line: silent, ""
+    # No setting of this checkout hides the first commits or passes over others.
+    blame = _git(root, "-c", "blame.showRoot=false", "blame", "--ignore-revs-file=", "--porcelain", "--no-textconv",
+                 "--", file.name) or ""  # fmt: skip
+    lines, first = _lines_of(blame)
+    named = _named(root, set(lines.values()))
+    if shallow.strip() == "true":
+        # The first commit that is here has all that was written before it, too.
+        named |= dict.fromkeys(first, _Written(unknown="the checkout is shallow, fetch the whole history"))
+    uncommitted = _Written(unknown="it is not committed yet")
+    return lambda line: named[lines[line]] if line in lines else uncommitted, ""
 
 
-def _lines_of(blame: str) -> dict[int, frozenset[str]]:
-    """Who wrote each committed line, out of git's porcelain format."""
-    commits: dict[str, set[str]] = {}
+def _lines_of(blame: str) -> tuple[dict[int, str], set[str]]:
+    """The commit of each committed line, out of git's porcelain format, and those commits that have no parent here."""
     lines: dict[int, str] = {}
+    first: set[str] = set()
     commit = ""
     for text in blame.split("\n"):
         word, _, rest = text.partition(" ")
         if re.fullmatch(r"[0-9a-f]{40,64}", word):
             commit = word
             lines[int(rest.split()[1])] = commit
-            commits.setdefault(commit, set())
-        elif word in ("author", "author-mail"):
-            commits[commit].add(rest.strip("<>"))
-    return {line: frozenset(commits[commit]) for line, commit in lines.items() if commit.strip("0")}
+        elif text == "boundary":
+            first.add(commit)
+    return {line: commit for line, commit in lines.items() if commit.strip("0")}, first
 
 
-def _names(ident: str) -> frozenset[str]:
-    """Name and address of `Name <address>`."""
-    name, _, mail = ident.partition(" <")
-    return frozenset({name, mail.rstrip(">")} - {""})
+def _named(root: Path, commits: set[str]) -> dict[str, _Written]:
+    """The authors as the commits themselves name them."""
+    found = dict.fromkeys(commits, _Written(unknown="git does not name the author of its commit"))
+    if commits:
+        told = _git(root, "-c", "log.showSignature=false", "show", "-s", "--no-mailmap", "--encoding=UTF-8",
+                    "--format=%H%x00%an%x00%ae", *sorted(commits)) or ""  # fmt: skip
+        for line in told.split("\n"):
+            commit, *names = line.split("\0")
+            if commit in found and any(names):
+                found[commit] = _Written(frozenset(names) - {""})
+    return found
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """What git says, None where there is no git, no repository, or no answer."""
+    """What git says, None where there is no git, or no answer."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments],

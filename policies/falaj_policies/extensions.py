@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -23,12 +23,19 @@ from typing import Any, Final
 
 from falaj_policies.catalogue import CONTROLS
 from falaj_policies.errors import RulePackageError
-from falaj_policies.facts import Fact, ResourceFact, kind_of
-from falaj_policies.model import Rule, Severity, Stage
+from falaj_policies.facts import Fact, ModelFact, ProjectFact, ResourceFact, StackFact, kind_of
+from falaj_policies.model import Admission, Rule, Severity, Stage
 
 __all__ = ["GROUP", "RulePackage", "extensions"]
 
 GROUP: Final = "falaj.rules"
+# What is judged, and when. A rule over anything else, or at another stage, would never be applied.
+_STAGES: Final[Mapping[type[Fact], frozenset[Stage]]] = {
+    ResourceFact: frozenset({Stage.PULL_REQUEST, Stage.PROVISION}),
+    StackFact: frozenset({Stage.PULL_REQUEST, Stage.PROVISION}),
+    ProjectFact: frozenset({Stage.PULL_REQUEST}),
+    ModelFact: frozenset({Stage.DEPLOY, Stage.RUNTIME}),
+}
 _ID = re.compile(r"[A-Z][A-Z0-9]{1,9}-[0-9]{2,3}")
 
 
@@ -95,8 +102,8 @@ def _problem(rule: Rule, seen: set[tuple[str, type[Fact]]]) -> str:
     kinds: Any = rule.kinds
     if not isinstance(rule.id, str) or rule.id in CONTROLS or not _ID.fullmatch(rule.id):
         return f"{rule.id!r} must be an id of its own, such as ACME-01, not a control's"
-    if not (isinstance(rule.applies_to, type) and issubclass(rule.applies_to, Fact)):
-        return f"{rule.id}: applies_to must be a fact type, such as ResourceFact"
+    if not (isinstance(rule.applies_to, type) and rule.applies_to in _STAGES):
+        return f"{rule.id}: applies_to must be one of {', '.join(fact.__name__ for fact in _STAGES)}"
     if (rule.id, rule.applies_to) in seen:
         return f"two rules {rule.id} over {rule.applies_to.__name__}: rename one"
     if not callable(rule.check):
@@ -105,6 +112,13 @@ def _problem(rule: Rule, seen: set[tuple[str, type[Fact]]]) -> str:
         return f"{rule.id}: severity must be a falaj_policies.Severity"
     if not rule.stages or not all(isinstance(stage, Stage) for stage in rule.stages):
         return f"{rule.id}: stages must name one falaj_policies.Stage or more"
+    never = sorted(stage.value for stage in set(rule.stages) - _STAGES[rule.applies_to])
+    if never:
+        return (
+            f"{rule.id}: stages must not name {never[0]}: nothing applies a rule over {rule.applies_to.__name__} there"
+        )
+    if not isinstance(rule.admission, tuple) or not all(isinstance(one, Admission) for one in rule.admission):
+        return f"{rule.id}: admission must be a tuple of falaj_policies.Admission"
     if kinds is None:
         return ""
     if not isinstance(kinds, frozenset) or not kinds or rule.applies_to is not ResourceFact:

@@ -19,6 +19,7 @@ __all__ = [
     "StatementFact",
     "Unknown",
     "kind_of",
+    "package_of",
 ]
 
 
@@ -48,16 +49,27 @@ class Fact:
     __slots__ = ()
 
 
+def package_of(type_: str) -> str:
+    """The package of a Pulumi type token, or of what a provider's own token is about.
+
+    A package that was generated for one API version (`azure-native_storage_v20240101`) is the same as the whole one.
+    """
+    package = type_.removeprefix("pulumi:providers:").partition(":")[0]
+    return "azure-native" if package.startswith("azure-native_") else package
+
+
 @lru_cache(maxsize=4096)
 def kind_of(type_: str) -> str:
     """A Pulumi type token without what does not decide: `package:module:Class`.
 
     Left out are the API version (`kubernetes:apps/v1:Deployment` is `kubernetes:apps:Deployment`,
-    `azure-native:storage/v20240101:StorageAccount` is `azure-native:storage:StorageAccount`), the file that a class is
-    in (`aws:s3/bucket:Bucket` is `aws:s3:Bucket`), `Patch` of Kubernetes and `V2` of AWS, which make the same object.
+    `azure-native:storage/v20240101:StorageAccount` is `azure-native:storage:StorageAccount`, and so is
+    `azure-native_storage_v20240101:storage:StorageAccount`), the file that a class is in (`aws:s3/bucket:Bucket` is
+    `aws:s3:Bucket`), `Patch` of Kubernetes and `V2` of AWS, which make the same object.
     An apiextensions CustomResource of the core group (`kubernetes:v1:Pod`) is `kubernetes:core:Pod`.
     """
-    package, _, rest = type_.partition(":")
+    _, _, rest = type_.partition(":")
+    package = "pulumi" if type_.startswith("pulumi:") else package_of(type_)
     module, _, name = rest.rpartition(":")
     group = module.partition("/")[0]
     if package == "kubernetes":

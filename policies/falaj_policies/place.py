@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact, Unknown
+from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact, Unknown, package_of
 
 __all__ = ["CLOUDS", "Place"]
 
@@ -15,15 +15,26 @@ CLOUDS: Final[Mapping[str, tuple[str, str]]] = {
     "aws": ("aws", "region"),
     "azure-native": ("azure", "location"),
     "azure": ("azure", "location"),
+    "alicloud": ("alibaba", "region"),
+    "oci": ("oracle", "region"),
 }
+# What is in the stack's own cluster or state, or in no region at all. Whatever package is neither here nor above may
+# make something anywhere: where that is stays unknown, which RES-01 refuses.
+_OF_THE_STACK: Final = frozenset(
+    {
+        "azuread", "command", "kubernetes", "pulumi", "pulumi-nodejs", "pulumi-python", "random", "time", "tls",
+        "vault",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a stack's resources are: a (cloud, region) pair, and the jurisdiction that it must lie in.
 
-    `cloud` and `region` are UNKNOWN for a project that does not say them; then each resource's own, or its provider's,
-    counts. `jurisdiction` is empty where none is said, which RES-01 refuses. `standby` is the second site's pair.
+    `cloud` and `region` are UNKNOWN for a project that does not say them. They are where the objects of a cluster are;
+    a cloud's resource is where it, or its provider, says itself. `jurisdiction` is empty where none is said, which
+    RES-01 refuses. `standby` is the second site's pair.
     """
 
     cloud: str | Unknown
@@ -80,9 +91,11 @@ class Place:
     def _where(
         self, type_: str, inputs: Mapping[str, object], provider: Mapping[str, object]
     ) -> tuple[str | Unknown, str | Unknown]:
-        package = type_.removeprefix("pulumi:providers:").split(":", 1)[0]
-        if package not in CLOUDS:
+        package = package_of(type_)
+        if package in _OF_THE_STACK:
             return self.cloud, self.region
+        if package not in CLOUDS:
+            return UNKNOWN, UNKNOWN
         cloud, key = CLOUDS[package]
         said = inputs.get(key, provider.get(key, UNKNOWN))
         return cloud, said if isinstance(said, str) else UNKNOWN

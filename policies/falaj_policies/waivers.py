@@ -48,9 +48,11 @@ F = TypeVar("F", bound=Judged)
 class Waiver:
     """An entry of the waiver file.
 
-    `resource` is the exact subject of the finding: a URN, `type::name`, or a stack's name for what is said of a whole
-    stack. The waiver holds to the end of `expires`. `approved_by` and `authors` are names or addresses; `authors` are
-    those whose commits wrote the entry, empty where that is not known. `line` is that of the entry, from 1.
+    `resource` is the exact subject of the finding: a URN, what follows the project in one (`type::name`, and with a
+    parent `parent$type::name`), or a stack's name for what is said of a whole stack. The waiver holds to the end of
+    `expires`. `approved_by` and `authors` are names or addresses; `authors` are those whose commits wrote the entry,
+    empty where there is no history. `unproven` says why the history that there is does not tell them: then the waiver
+    does not hold. `line` is that of the entry, from 1.
     """
 
     rule: str
@@ -60,6 +62,7 @@ class Waiver:
     approved_by: tuple[str, ...]
     line: int = 0
     authors: tuple[str, ...] = ()
+    unproven: str = ""
 
     def names(self, rule: str, subject: str) -> bool:
         """Whether it is about this rule and this very resource."""
@@ -129,22 +132,17 @@ def apply_waivers(
     """The findings that stand, those that are waived, and what is wrong with the waivers.
 
     `complete` says that the findings are all there are, of every stack: a waiver that covers none of them is a problem.
-    A waiver that says `type::name` for several resources of one stack is one as well.
     """
     findings = list(findings)
     problems = {id(waiver): _problem(waiver, today) for waiver in waivers}
-    used: dict[int, set[str]] = {id(waiver): set() for waiver in waivers}
+    used: set[int] = set()
     by_rule: dict[str, list[Waiver]] = {}
     for waiver in waivers:
         by_rule.setdefault(waiver.rule, []).append(waiver)
     for finding in findings:
         for waiver in by_rule.get(finding.rule, ()):
             if covers(waiver, finding):
-                used[id(waiver)].add(finding.subject)
-    for waiver in waivers:
-        stacks = [subject.split("::", 1)[0] for subject in used[id(waiver)]]
-        if problems[id(waiver)] is None and len(stacks) > len(set(stacks)):
-            problems[id(waiver)] = _said(waiver, "CHG-01", "names several resources of one stack: write the whole URN")
+                used.add(id(waiver))
     standing: list[F] = []
     waived: list[Waived[F]] = []
     for finding in findings:
@@ -160,7 +158,7 @@ def apply_waivers(
         found += [
             _said(waiver, "CHG-01", f"waives nothing: {waiver.rule} does not object to {waiver.resource}")
             for waiver in waivers
-            if not used[id(waiver)] and problems[id(waiver)] is None
+            if id(waiver) not in used and problems[id(waiver)] is None
         ]
     return standing, waived, sorted(found, key=lambda problem: problem.line)
 
@@ -176,11 +174,10 @@ def covers(waiver: Waiver, finding: Judged) -> bool:
 
 
 def _short(urn: str) -> str:
-    """`type::name` of a URN."""
+    """A URN without stack and project, its parents' types included: no two resources of a stack share that."""
     if not urn.startswith("urn:pulumi:") or urn.count("::") < 3:
         return urn
-    _, _, types, name = urn.split("::", 3)
-    return f"{types.rsplit('$', 1)[-1]}::{name}"
+    return urn.split("::", 2)[2]
 
 
 def _problem(waiver: Waiver, today: date) -> Problem | None:
@@ -194,6 +191,8 @@ def _problem(waiver: Waiver, today: date) -> Problem | None:
     authors = {_same(name) for name in waiver.authors}
     if not approvers - authors:
         return _said(waiver, "IAM-05", "is approved by nobody but the author of its commit", "approved_by")
+    if waiver.unproven:
+        return _said(waiver, "IAM-05", f"has an author that nobody can tell: {waiver.unproven}", "approved_by")
     return None
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from falaj_infra.errors import PlaceError
-from falaj_infra.place import place_of, stack_folders
+from falaj_infra.place import backend_of, place_of, stack_folders
 from falaj_policies import UNKNOWN, Place
 
 REGION = {"kind": "region", "cloud": "on-premises", "region": "local", "jurisdiction": "uae"}
@@ -109,3 +109,55 @@ def test_a_projects_stack_files_are_found_where_it_says(tmp_path: Path, monkeypa
         tmp_path / ".falaj" / "stacks",
         tmp_path / "stacks" / "config",
     ]
+
+
+# Where the state is
+
+
+@pytest.fixture
+def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where Pulumi remembers its login."""
+    home = tmp_path / "pulumi home"
+    home.mkdir()
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CREDENTIALS_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PULUMI_HOME", str(home))
+    return home / "credentials.json"
+
+
+def test_the_state_is_where_pulumi_would_keep_it(folder: Path, login: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backend_of(folder) == ""
+    login.write_text('{"current": "https://api.pulumi.com", "accessTokens": {"https://api.pulumi.com": "t"}}')
+    assert backend_of(folder) == "https://api.pulumi.com"
+    monkeypatch.setenv("PULUMI_CREDENTIALS_PATH", str(folder))
+    assert backend_of(folder) == ""
+    monkeypatch.delenv("PULUMI_CREDENTIALS_PATH")
+    (folder / "Pulumi.yaml").write_text("name: acme\nbackend: {url: 's3://state?region=me-central-1'}\n")
+    assert backend_of(folder) == "s3://state?region=me-central-1"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///state")
+    assert backend_of(folder) == "file:///state"
+
+
+def test_without_a_home_of_its_own_pulumis_is_the_users(
+    folder: Path, login: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_HOME")
+    monkeypatch.setenv("HOME", str(folder))
+    assert backend_of(folder) == ""
+    (folder / ".pulumi").mkdir()
+    (folder / ".pulumi" / "credentials.json").write_text('{"current": "azblob://state"}')
+    assert backend_of(folder) == "azblob://state"
+
+
+@pytest.mark.parametrize("text", ['{"current": 3}', "[]", '{"accessTokens": {"a": "hunter2"}', "\udcff"])
+def test_a_login_that_cannot_be_read_is_one_line_without_its_tokens(folder: Path, login: Path, text: str) -> None:
+    login.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(PlaceError, match="not known where the state is") as caught:
+        backend_of(folder)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_empty_login_says_nothing(folder: Path, login: Path) -> None:
+    for text in ("", "{}"):
+        login.write_text(text)
+        assert backend_of(folder) == ""

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj_infra.errors import WaiverError
+from falaj_infra.judge import verdict
 from falaj_infra.waivers import FILE, Waivers, load
 from falaj_policies import Finding, Severity
 
@@ -121,22 +122,78 @@ def test_an_address_is_an_author_too(repository: Path) -> None:
     assert problems(repository) == [("IAM-05", 11)]
 
 
-def test_what_is_not_committed_is_of_whoever_would_commit_it(repository: Path) -> None:
+def test_what_is_not_committed_does_not_hold_and_says_so(repository: Path) -> None:
     (repository / FILE).write_text(TEXT)
-    assert problems(repository) == [("IAM-05", 11)]
+    assert problems(repository) == [("IAM-05", 3), ("IAM-05", 11)]
+    assert "is not committed yet" in load(repository).split(FOUND, TODAY)[2][0].message
+    assert load(repository).split(FOUND, TODAY)[1] == []
+    refused = verdict(FOUND[:1], load(repository), decided=True, day=TODAY).refused
+    assert [line.split()[0] for line in refused] == ["IAM-01", "IAM-05"], "the gate names the waiver beside the finding"
     commit(repository, TEXT, "Amal <amal@acme.example>")
     assert problems(repository) == []
     (repository / FILE).write_text(TEXT.replace('"2026-12-01"', '"2026-12-02"'))
     assert problems(repository) == [("IAM-05", 11)]
 
 
-def test_a_shallow_checkout_does_not_know_authors(repository: Path, tmp_path: Path) -> None:
+def test_a_shallow_checkout_does_not_know_authors_and_waives_nothing(repository: Path, tmp_path: Path) -> None:
+    commit(repository, TEXT.split("\n  - rule: CRY-01")[0], "Amal <amal@acme.example>")
+    commit(repository, TEXT, "Amal <amal@acme.example>")
+    commit(repository, TEXT.replace("2026-12-01", "2026-12-02"), "Amal <amal@acme.example>")
+    # An entry that was written after the history begins is known.
+    for depth, doubted in ((1, [3, 11]), (2, [3, 11]), (3, [3]), (4, [])):
+        clone = tmp_path / f"clone {depth}"
+        git(tmp_path, "clone", "-q", "--depth", str(depth), repository.as_uri(), str(clone))
+        git(clone, "config", "blame.showRoot", "true")
+        assert problems(clone) == [("IAM-05", line) for line in doubted]
+        assert all("shallow" in problem.message for problem in load(clone).split(FOUND, TODAY)[2])
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_mailmap_renames_no_author(repository: Path, committed: bool) -> None:
     commit(repository, TEXT, "Omar <omar@acme.example>")
-    commit(repository, TEXT + "\n", "Amal <amal@acme.example>")
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", "--depth", "1", repository.as_uri(), str(clone))
-    assert "shallow" in load(clone).proof
-    assert problems(clone) == []
+    mailmap = "Somebody Else <else@acme.example> <omar@acme.example>\n"
+    if committed:
+        (repository / ".mailmap").write_text(mailmap)
+        git(repository, "add", ".mailmap")
+        git(repository, "commit", "-q", "-m", "names")
+    else:
+        (repository / "names").write_text(mailmap)
+        git(repository, "config", "mailmap.file", str(repository / "names"))
+        (repository / ".mailmap").write_text(mailmap)
+    assert problems(repository) == [("IAM-05", 11)]
+
+
+def test_a_commit_that_blame_is_told_to_pass_over_counts(repository: Path) -> None:
+    commit(repository, TEXT.replace("omar", "amal"), "Amal <a@acme.example>")
+    commit(repository, TEXT, "Omar <omar@acme.example>")
+    rev = subprocess.run(["git", "-C", str(repository), "rev-parse", "HEAD"], check=True, capture_output=True)
+    (repository / "passed over").write_bytes(rev.stdout)
+    git(repository, "config", "blame.ignoreRevsFile", "passed over")
+    assert problems(repository) == [("IAM-05", 11)]
+
+
+def test_a_repository_that_does_not_answer_waives_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(repository, TEXT, "Amal <amal@acme.example>")
+    monkeypatch.setenv("PATH", str(repository))
+    assert problems(repository) == [("IAM-05", 3), ("IAM-05", 11)]
+    assert "git does not answer" in load(repository).split(FOUND, TODAY)[2][0].message
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\r"])
+def test_a_line_that_git_does_not_count_is_refused(root: Path, odd: str) -> None:
+    """Else an entry would be of whoever wrote the line below it."""
+    (root / FILE).write_bytes(TEXT.replace("owners.", f"owners. {odd}# ").encode())
+    with pytest.raises(WaiverError, match="line feed"):
+        load(root)
+    (root / FILE).write_bytes(TEXT.replace("\n", "\r\n").encode())
+    assert [waiver.line for waiver in load(root).waivers] == [3, 11]
+
+
+def test_a_link_is_not_followed(root: Path) -> None:
+    (root / "elsewhere").write_text(TEXT)
+    (root / FILE).symlink_to("elsewhere")
+    with pytest.raises(WaiverError, match="is a link"):
+        load(root)
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,19 @@ def test_azure_gives_the_token_to_the_job_that_comments_alone() -> None:
     assert job["environment"] == "falaj-up"
 
 
+def test_every_checkout_has_the_whole_history() -> None:
+    """Who wrote a waiver is in it: a shallow one waives nothing."""
+    steps: list[dict[str, Any]] = []
+    for file in (PIPELINES / "github").glob("*.yml"):
+        steps += [step for job in load(file)["jobs"].values() for step in job["steps"]]
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == 4
+    assert all(step["with"]["fetch-depth"] == 0 for step in checkouts)
+    assert load(GITLAB[0])["variables"]["GIT_DEPTH"] == "0"
+    install = yaml.safe_load((PIPELINES / "azure-devops" / "templates" / "install.yml").read_text())
+    assert install["steps"][0]["fetchDepth"] == "0"
+
+
 def test_the_guide_says_what_is_not_proven() -> None:
     text = (ROOT / "docs" / "pipelines.md").read_text()
     assert "What is not proven" in text

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from falaj_infra.judge import judge
+from falaj_infra.waivers import Waivers
 from falaj_policies import (
     JURISDICTIONS,
     REGIMES,
@@ -78,8 +80,8 @@ def test_what_is_not_known_is_said_with_what_is() -> None:
 
 def test_duties_of_the_regimes() -> None:
     assert {name for name, law in REGIMES.items() if law.second_site_required} == {"cbuae", "health"}
-    assert {name: law.retention_days for name, law in REGIMES.items() if law.retention_days != 180} == {"health": 9131}
-    assert retention_days("") == 180
+    assert {name: law.retention_days for name, law in REGIMES.items() if law.retention_days != 184} == {"health": 9131}
+    assert retention_days("") == 184
 
 
 def test_references_keep_their_marks() -> None:
@@ -109,19 +111,19 @@ def test_an_unknown_regime_is_refused_by_name() -> None:
         ("azure-native:network/v20240101:VirtualNetwork", {"location": "UAE North"}, None),
         ("azure-native:network:PrivateZone", {"location": "global"}, None),
         ("azure-native:network:VirtualNetwork", {"location": "Sweden Central"}, "RES-01"),
-        ("x:y:Z", {"networks": [{"locations": ["eu-west-1"]}]}, "RES-01"),
-        ("x:y:Z", {"failoverPolicies": [{"locations": ["eu-west-1"]}]}, "RES-03"),
-        ("x:y:Z", {"settings": {"globalReplicas": [{"settings": {"region": "eu-west-1"}}]}}, "RES-03"),
-        ("x:y:Z", {"backupPolicy": {"region": "eu-west-1"}}, "RES-02"),
-        ("x:y:Z", {"targetRegions": [{"name": "eu-west-1", "storageAccountType": "Standard_LRS"}]}, "RES-02"),
-        ("x:y:Z", {"locations": [{"name": "me-central-1", "kind": "eu-west-1"}]}, None),
-        ("x:y:Z", {"topology": {"region": "eu-west-1"}}, "RES-01"),
-        ("x:y:Z", {"a": [[{"arn": "arn:aws:kms:eu-west-1:1:key/k"}]]}, "RES-02"),
-        ("x:y:Z", {"a": "arn:aws:iam::1:role/r"}, None),
-        ("x:y:Z", {"a": "arn:aws"}, None),
-        ("x:y:Z", {"a": "https://sqs.eu-west-1.amazonaws.com/1/q"}, "RES-02"),
-        ("x:y:Z", {"a": "https://sqs.me-central-1.amazonaws.com/1/q"}, None),
-        ("x:y:Z", {"policy": '{"Service": "logs.eu-west-1.amazonaws.com"}'}, None),
+        ("command:y:Z", {"networks": [{"locations": ["eu-west-1"]}]}, "RES-01"),
+        ("command:y:Z", {"failoverPolicies": [{"locations": ["eu-west-1"]}]}, "RES-03"),
+        ("command:y:Z", {"settings": {"globalReplicas": [{"settings": {"region": "eu-west-1"}}]}}, "RES-03"),
+        ("command:y:Z", {"backupPolicy": {"region": "eu-west-1"}}, "RES-02"),
+        ("command:y:Z", {"targetRegions": [{"name": "eu-west-1", "storageAccountType": "Standard_LRS"}]}, "RES-02"),
+        ("command:y:Z", {"locations": [{"name": "me-central-1", "kind": "eu-west-1"}]}, None),
+        ("command:y:Z", {"topology": {"region": "eu-west-1"}}, "RES-01"),
+        ("command:y:Z", {"a": [[{"arn": "arn:aws:kms:eu-west-1:1:key/k"}]]}, "RES-02"),
+        ("command:y:Z", {"a": "arn:aws:iam::1:role/r"}, None),
+        ("command:y:Z", {"a": "arn:aws"}, None),
+        ("command:y:Z", {"a": "https://sqs.eu-west-1.amazonaws.com/1/q"}, "RES-02"),
+        ("command:y:Z", {"a": "https://sqs.me-central-1.amazonaws.com/1/q"}, None),
+        ("command:y:Z", {"policy": '{"Service": "logs.eu-west-1.amazonaws.com"}'}, None),
     ],
 )
 def test_where_inputs_lead(type_: str, inputs: dict[str, Any], rule: str | None) -> None:
@@ -138,14 +140,52 @@ def test_a_region_is_named_where_it_stands() -> None:
     fact = UAE.resource("aws:x/y:Z", "r", {"region": "me-central-1", **inputs})
     assert [finding.path for finding in found(fact, "RES-03")] == ["replicas[1].deep[0].regionName"]
     assert [finding.path for finding in found(fact, "RES-02")] == ["a.b[0]"]
-    listed = UAE.resource("x:y:Z", "r", {"things": [{"regions": ["me-central-1", "eu-west-1"]}]})
+    listed = UAE.resource("command:y:Z", "r", {"things": [{"regions": ["me-central-1", "eu-west-1"]}]})
     assert [finding.path for finding in found(listed, "RES-01")] == ["things[0].regions[1]"]
 
 
 def test_the_same_region_name_is_two_countries() -> None:
     riyadh = Place(cloud="alibaba", region="me-central-1", jurisdiction="uae")
-    assert found(riyadh.resource("alicloud:oss:Bucket", "r", {}), "RES-01")
-    assert not found(dataclasses.replace(riyadh, jurisdiction="ksa").resource("alicloud:oss:Bucket", "r", {}), "RES-01")
+    said = {"region": "me-central-1"}
+    bucket = riyadh.resource("alicloud:oss:Bucket", "r", {}, provider=said)
+    assert [finding.undecided for finding in found(bucket, "RES-01")] == [False]
+    at_home = dataclasses.replace(riyadh, jurisdiction="ksa")
+    assert not found(at_home.resource("alicloud:oss:Bucket", "r", {}, provider=said), "RES-01")
+    assert found(at_home.resource("alicloud:oss:Bucket", "r", {}), "RES-01"), "its provider says where it is"
+
+
+@pytest.mark.parametrize(
+    "type_",
+    ["gcp:bigquery/dataset:Dataset", "aws-native:s3:Bucket", "mongodbatlas:index/cluster:Cluster", "acme:index:Thing",
+     "pulumi:providers:gcp", "pulumi:providers:acme"],
+)  # fmt: skip
+def test_what_nobody_says_where_it_is_is_not_where_the_stack_is(type_: str) -> None:
+    fact = UAE.resource(type_, "r", {}, provider={"region": "me-central-1"})
+    assert (fact.cloud, fact.region) == (UNKNOWN, UNKNOWN)
+    assert [finding.undecided for finding in found(fact, "RES-01")] == [True]
+    assert judge(fact, Waivers(), decided=True).refused, "at up it is refused"
+
+
+@pytest.mark.parametrize(
+    "type_",
+    ["kubernetes:core/v1:Pod", "random:index/randomId:RandomId", "tls:index/privateKey:PrivateKey",
+     "pulumi:pulumi:StackReference", "pulumi-python:dynamic:Resource", "pulumi-python:dynamic/tokens:RandomToken",
+     "pulumi-nodejs:dynamic:Resource", "command:local:Command", "vault:transit/secretBackendKey:SecretBackendKey",
+     "pulumi:providers:kubernetes"],
+)  # fmt: skip
+def test_what_is_of_the_stack_is_where_the_stack_is(type_: str) -> None:
+    fact = UAE.resource(type_, "r", {})
+    assert (fact.cloud, fact.region) == ("aws", "me-central-1")
+
+
+def test_a_package_for_one_api_version_is_the_whole_package() -> None:
+    type_ = "azure-native_storage_v20240101:storage:StorageAccount"
+    place = Place(cloud="azure", region="uaenorth", jurisdiction="uae")
+    fact = place.resource(type_, "r", {"location": "westeurope"})
+    assert (fact.cloud, fact.region, fact.kind) == ("azure", "westeurope", "azure-native:storage:StorageAccount")
+    assert [finding.undecided for finding in found(fact, "RES-01")] == [False]
+    given = place.resource("pulumi:providers:azure-native_storage_v20240101", "p", {"location": "westeurope"})
+    assert (given.cloud, given.region) == ("azure", "westeurope")
 
 
 def test_a_resource_says_once_that_it_is_abroad() -> None:
@@ -331,7 +371,7 @@ def test_a_workspace_cannot_hold_25_years_and_says_so() -> None:
     assert [finding.advisory for finding in short] == [True, False]
 
 
-@pytest.mark.parametrize("days", [0, 180, 3653, None])
+@pytest.mark.parametrize("days", [0, 184, 3653, None])
 def test_a_log_group_keeps_long_enough_or_for_ever(days: int | None) -> None:
     assert not found(good("aws:cloudwatch:LogGroup", retentionInDays=days), "LOG-03")
 

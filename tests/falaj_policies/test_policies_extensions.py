@@ -21,7 +21,8 @@ from falaj_policies.testing import broken, good, stack
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "policies" / "template"
 HEADER = """
-from falaj_policies import Objection, ProjectFact, ResourceFact, Rule, Severity, StackFact, Stage
+from falaj_policies import Admission, Fact, FileFact, ModelFact, Objection, ProjectFact, ResourceFact
+from falaj_policies import Rule, Severity, StackFact, Stage
 def no(fact):
     yield Objection("no")
 def rule(id="ACME-01", **other):
@@ -171,6 +172,30 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(module, None)
 
 
+def test_what_is_applied_is_accepted(packages: Any) -> None:
+    packages(
+        "acme-rules",
+        "loaded = frozenset({Stage.DEPLOY, Stage.RUNTIME})\n"
+        "declared = frozenset({Stage.PULL_REQUEST, Stage.PROVISION})\n"
+        "RULES = (rule(stages=declared), rule('ACME-02', applies_to=StackFact, stages=declared),"
+        " rule('ACME-03', applies_to=ProjectFact), rule('ACME-04', applies_to=ModelFact, stages=loaded))",
+    )
+    assert [rule.id for rule in registry.all_rules()[-4:]] == ["ACME-01", "ACME-02", "ACME-03", "ACME-04"]
+
+
+def test_the_cel_of_a_package_is_applied_in_the_cluster(packages: Any) -> None:
+    from falaj_infra.admission import policies
+
+    before = policies("example/platform@sha256:0")
+    packages(
+        "acme-rules", "RULES = (rule(admission=(Admission(('pods', 'pods/ephemeralcontainers'), 'false', 'no'),)),)"
+    )
+    found = policies("example/platform@sha256:0")
+    assert found.keys() == before.keys()
+    validations = [one for spec in found.values() for one in spec["validations"]]
+    assert {"expression": "false", "message": "ACME-01: no"} in validations
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -181,6 +206,16 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ("RULES = (rule(), 'x')", "not a Rule"),
         ("RULES = (rule(), rule())", "two rules ACME-01 over ResourceFact"),
         ("RULES = (rule(applies_to=dict),)", "applies_to"),
+        (
+            "RULES = (rule(applies_to=Fact),)",
+            "one of ResourceFact, StackFact, ProjectFact, ModelFact",
+        ),
+        ("RULES = (rule(applies_to=FileFact),)", "applies_to"),
+        ("RULES = (rule(applies_to=ModelFact),)", "a rule over ModelFact there"),
+        ("RULES = (rule(applies_to=ProjectFact, stages=frozenset(Stage)),)", "a rule over ProjectFact there"),
+        ("RULES = (rule(applies_to=StackFact, stages=frozenset({Stage.RUNTIME})),)", "must not name runtime"),
+        ("RULES = (rule(stages=frozenset({Stage.PROVISION, Stage.DEPLOY})),)", "must not name deploy"),
+        ("RULES = (rule(admission=['x']),)", "admission must be a tuple"),
         ("RULES = (rule(check=None),)", "check must be a function"),
         ("RULES = (rule(severity='low'),)", "severity"),
         ("RULES = (rule(stages=frozenset()),)", "stages"),

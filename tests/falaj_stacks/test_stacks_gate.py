@@ -28,7 +28,8 @@ from pulumi_kubernetes.rbac.v1 import ClusterRole, Role
 from falaj_infra import gate
 from falaj_infra.judge import Verdict, holds_unknown, judge
 from falaj_infra.waivers import FILE, Waivers, today
-from falaj_policies import UNKNOWN, Place, ResourceFact
+from falaj_policies import UNKNOWN, Objection, Place, ResourceFact, Rule, Severity, StackFact, apply
+from falaj_policies.rules.declare import rule
 from falaj_policies.testing import Case, good, kinds, own_cases
 
 HERE = Place(cloud="on-premises", region="local", jurisdiction="uae")
@@ -538,6 +539,82 @@ def test_what_is_only_looked_up_is_not_judged(run_program: Run) -> None:
     run_program(program)
 
 
+def test_a_remote_component_is_refused(run_program: Run) -> None:
+    """Another process makes its resources, so the gate sees none of them."""
+
+    class Remote(pulumi.ComponentResource):
+        def __init__(self, name: str, remote: bool) -> None:
+            super().__init__("acme:index:Remote", name, {"a": _later("b")}, None, remote)
+            Pod("r", metadata=R, spec=_pod(), opts=pulumi.ResourceOptions(parent=self))
+
+    def program(remote: bool) -> None:
+        gate.attach(HERE)
+        Remote("x", remote)
+
+    assert "r" in {item.name for item in run_program(lambda: program(False))}
+    for preview in (True, False):
+        with pytest.raises(pulumi.RunError, match=r"RES-01 urn:pulumi:test::falaj::acme:index:Remote::x: a remote"):
+            run_program(lambda: program(True), preview=preview)
+
+
+def test_a_package_that_nothing_places_is_refused(run_program: Run) -> None:
+    said = _refused(run_program, lambda: pulumi.CustomResource("gcp:bigquery/dataset:Dataset", "d", {}), AWS)
+    assert "RES-01" in said
+
+
+def test_a_package_for_one_api_version_is_where_its_provider_says(run_program: Run) -> None:
+    place = Place(cloud="azure", region="uaenorth", jurisdiction="uae")
+    package = "azure-native_network_v20240101"
+
+    def program(location: str) -> None:
+        gate.attach(place)
+        provider = pulumi.ProviderResource(package, "p", {"location": location})
+        inputs = {"resourceGroupName": "g"}
+        pulumi.CustomResource(f"{package}:network:RouteTable", "t", inputs, pulumi.ResourceOptions(provider=provider))
+
+    assert "t" in {item.name for item in run_program(lambda: program("uaenorth"))}
+    with pytest.raises(Exception, match="azure westeurope is not in uae"):
+        run_program(lambda: program("westeurope"))
+
+
+# The whole stack, at up and before it.
+
+
+def _stack_that_waits(path: str) -> Rule:
+    def check(fact: StackFact) -> Any:
+        yield Objection("is not known", path=path, undecided=True)
+        yield Objection("is worth a thought", path="advice", advisory=True)
+
+    return rule("CHG-01", rationale="", severity=Severity.HIGH, remedy="say it", check=check, applies_to=StackFact)
+
+
+@pytest.mark.parametrize(
+    ("path", "preview", "refused"),
+    [("resources", False, True), ("resources", True, False), ("backend", False, False), ("backend", True, False)],
+)
+def test_what_is_undecided_about_the_stack_is_refused_at_up(
+    run_program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, preview: bool, refused: bool
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    monkeypatch.setattr(pulumi.log, "info", lambda text, *_: said.append(text))
+    waits = _stack_that_waits(path)
+    monkeypatch.setattr(gate, "evaluate", lambda fact, stage: list(apply(waits, fact, stage)))
+
+    def program() -> None:
+        # Mocks have no stack resource, whose end of registration is where `attach` asks.
+        pulumi.Output.from_input(gate._whole([], HERE, Waivers()))
+
+    if refused:
+        with pytest.raises(pulumi.RunError, match="CHG-01 test at resources: is not known"):
+            run_program(program, preview=preview)
+    else:
+        run_program(program, preview=preview)
+        assert any("is not known" in text for text in said)
+    assert any("is worth a thought" in text for text in said)
+
+
 # Waivers
 
 WAIVER = """waivers:
@@ -555,6 +632,7 @@ URN = "urn:pulumi:test::falaj::kubernetes:core/v1:Pod::r"
     [
         ("SUP-04", URN, 3, True),
         ("SUP-04", "kubernetes:core/v1:Pod::r", 3, True),
+        ("SUP-04", "acme:index:Home$kubernetes:core/v1:Pod::r", 3, False),
         ("SUP-04", URN, -1, False),
         ("SUP-04", URN + "r", 3, False),
         ("TEN-03", URN, 3, False),

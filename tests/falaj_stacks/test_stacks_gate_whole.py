@@ -131,7 +131,7 @@ def test_each_case_of_a_stack_has_the_same_id_in_the_program(run: Run, case: Cas
 
 def test_what_is_declared_in_an_apply_is_judged_with_the_rest(run: Run, tmp_path: Path) -> None:
     late = """
-later = pulumi.CustomResource("acme:index:Thing", "first", {})
+later = pulumi.CustomResource("random:index/randomId:RandomId", "first", {})
 later.urn.apply(lambda _: pulumi.CustomResource("kubernetes:core/v1:Pod", "late", {"spec": {"containers": [
     {"name": "c", "image": "evil"}]}}))
 """
