@@ -42,9 +42,9 @@ def comment(
     files = preview or []
     if check is None and not files:
         raise CommentError("nothing to comment on: name a report with --check or --preview")
-    problems = None if check is None else read_check(_load(check))
+    checked = None if check is None else read_check(_load(check))
     previews = [read_preview(_load(file)) for file in files]
-    text = markdown(problems, previews)
+    text = markdown(checked, previews)
     if shape is Shape.azure_devops:
         body = {"comments": [{"parentCommentId": 0, "content": text, "commentType": 1}], "status": 1}
         print(json.dumps(body, ensure_ascii=False))

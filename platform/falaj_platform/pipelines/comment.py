@@ -1,8 +1,9 @@
 """The comment that a pipeline writes on a pull request: URNs, operations, rule ids and places, never a value.
 
-It is made of what `falaj check --format json` and `falaj preview --json` say, and of nothing in them but those four:
-messages, inputs, outputs, configuration and diagnostics may hold what a team's secrets are made of, and a comment is
-read by more people than a state. What is shown of them is made harmless: no Markdown, no HTML, no mention of a person.
+It is made of what `falaj check --json` and `falaj preview --json` say, and of nothing in them but those four, and
+what a check left out and notes in Falaj's own words. Messages, inputs, outputs, configuration and diagnostics may hold
+what a team's secrets are made of, and a comment is read by more people than a state. What is shown of them is made
+harmless: no Markdown, no HTML, no mention of a person.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from falaj_platform.errors import CommentError
 
-__all__ = ["LIMIT", "MARKER", "Change", "Preview", "Problem", "markdown", "read_check", "read_preview"]
+__all__ = ["LIMIT", "MARKER", "Change", "Check", "Preview", "Problem", "markdown", "read_check", "read_preview"]
 
 # By this line a pipeline finds the comment that it wrote before.
 MARKER: Final = "<!-- falaj -->"
@@ -28,6 +29,7 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,39}")
 _ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. ()/-]{0,79}")
 _URN: Final = re.compile(r"urn:pulumi:([^:]+)::")
 _HARMLESS: Final = str.maketrans({"`": "'", "|": "¦"})
+_VERDICTS: Final = ("undecided", "advisory", "waived")
 _UNCHANGED: Final = frozenset({"same", "read", "refresh"})
 
 
@@ -66,11 +68,35 @@ class Problem:
     verdict: str
 
 
-def read_check(document: object) -> tuple[Problem, ...]:
-    """The findings in the JSON of `falaj check`. Raises CommentError: it is something else."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check: its findings, what was not looked at, and what is not proven, in Falaj's own words."""
+
+    problems: tuple[Problem, ...]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_check(document: object) -> Check:
+    """What is in the JSON of `falaj check`. Raises CommentError: it is something else, or contradicts itself."""
     if not isinstance(document, Mapping) or not isinstance(document.get("findings"), list):
         raise CommentError("the check's report has no list of findings: it must be the output of falaj check")
-    return tuple(_problem(item) for item in document["findings"])
+    problems = tuple(_problem(item) for item in document["findings"])
+    ok, counts = document.get("ok"), document.get("counts")
+    if not isinstance(ok, bool) or not isinstance(counts, Mapping):
+        raise CommentError("the check's report does not say ok and counts: it must be the output of falaj check")
+    found = Counter(problem.verdict for problem in problems)
+    said = {"denied": found["denies"], **{verdict: found[verdict] for verdict in _VERDICTS}}
+    if ok is bool(found["denies"]) or any(counts.get(name) != number for name, number in said.items()):
+        raise CommentError("the check's report contradicts itself: verdict and counts are not those of its findings")
+    return Check(problems, _texts(document, "left_out"), _texts(document, "notes"))
+
+
+def _texts(document: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    texts = document.get(key)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise CommentError(f"the check's report has no list of texts as {key}: it must be the output of falaj check")
+    return tuple(texts)
 
 
 def _problem(item: object) -> Problem:
@@ -81,6 +107,8 @@ def _problem(item: object) -> Problem:
     if isinstance(line, int) and not isinstance(line, bool) and line > 0 and where:
         where = f"{where}:{line}"
     verdicts = [verdict for verdict in ("waived", "undecided", "advisory") if item.get(verdict)]
+    if "denies" in item and item["denies"] is not (not verdicts):
+        raise CommentError("the check's report contradicts itself: a finding denies and does not")
     check_id = item.get("check_id") or ""
     return Problem(
         rule=_word(item, "rule", _ID),
@@ -135,13 +163,14 @@ def _word(item: Mapping[str, Any], key: str, form: re.Pattern[str]) -> str:
     return value
 
 
-def markdown(problems: Sequence[Problem] | None, previews: Sequence[Preview], *, limit: int = LIMIT) -> str:
+def markdown(check: Check | None, previews: Sequence[Preview], *, limit: int = LIMIT) -> str:
     """The comment, at most `limit` bytes of UTF-8: what does not fit is counted at the end, findings go first.
 
-    `problems` is None where no check was made, which the comment then says.
+    `check` is None where none was made, which the comment then says.
     """
-    head = [MARKER, "## Falaj", "", _verdict(problems), *_totals(previews)]
-    findings = [_row(_rule(p), p.subject or p.stack, p.where, p.verdict) for p in sorted(problems or (), key=_order)]
+    problems = check.problems if check else ()
+    head = [MARKER, "## Falaj", "", _verdict(check), *_bounds(check, limit // 4), *_totals(previews)]
+    findings = [_row(_rule(p), p.subject or p.stack, p.where, p.verdict) for p in sorted(problems, key=_order)]
     changes = [_row(c.stack, c.op, c.urn) for preview in previews for c in preview.changes]
     sections = (
         # A rule may object to several inputs of one resource: which ones is in the job's output.
@@ -164,15 +193,26 @@ def markdown(problems: Sequence[Problem] | None, previews: Sequence[Preview], *,
     return "\n".join([*lines, "", foot]) + "\n"
 
 
-def _verdict(problems: Sequence[Problem] | None) -> str:
-    if problems is None:
+def _verdict(check: Check | None) -> str:
+    if check is None:
         return "**Not checked:** this comment is about a preview alone."
-    counts = Counter(problem.verdict for problem in problems)
-    said = ", ".join(
-        f"{counts[verdict]} {verdict}" for verdict in ("undecided", "advisory", "waived") if counts[verdict]
-    )
-    verdict = f"**Refused:** {counts['denies']} findings deny" if counts["denies"] else "**Passed:** no finding denies"
+    counts = Counter(problem.verdict for problem in check.problems)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERDICTS if counts[verdict])
+    passed = "**Passed in part:** no finding denies" if check.left_out else "**Passed:** no finding denies"
+    verdict = f"**Refused:** {counts['denies']} findings deny" if counts["denies"] else passed
     return f"{verdict}{f' ({said})' if said else ''}."
+
+
+def _bounds(check: Check | None, room: int) -> Iterator[str]:
+    """What the verdict is not about."""
+    if check is None or not (check.left_out or check.notes):
+        return
+    lines = [f"- Left out: {_code(text)}" for text in check.left_out]
+    lines += [f"- Note: {_code(text)}" for text in check.notes]
+    kept = list(_fitting(lines, room))
+    yield from ("", *kept)
+    if len(kept) < len(lines):
+        yield f"- {len(lines) - len(kept)} more are in the job's output."
 
 
 def _totals(previews: Iterable[Preview]) -> Iterator[str]:
