@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 Check = Callable[..., Any]
 Project = Callable[..., Path]
 SECRET = "AKIA" + "Q3EGXMPL5ZYXW4V2"  # pragma: allowlist secret
@@ -57,7 +61,65 @@ while True:
 """
     root = project(program)
     assert "stack prod: the program did not end within 2 s, and was stopped" in check(root, "--time-limit", "2").line
-    for pid in (root / "pids").read_text().split():
+    _gone(root / "pids")
+
+
+LEAVING = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open("pids", "w") as file:
+            file.write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+while not os.path.exists("pids") or not open("pids").read():
+    time.sleep(0.01)
+"""
+
+
+def test_what_a_program_leaves_running_holds_nothing_up_and_is_ended(check: Check, project: Project) -> None:
+    root = project(LEAVING)
+    done = check(root, "--json", "--time-limit", "30")
+    assert done.code in {0, 1}, done.err
+    _gone(root / "pids")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_check_that_is_told_to_end_leaves_nothing(project: Project, tmp_path: Path, number: signal.Signals) -> None:
+    root = project(f"{LEAVING}\nwhile True:\n    pass\n" if number != signal.SIGKILL else NEVER)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [str(Path(sys.executable).parent / "falaj"), "check", "-C", str(root)]
+    command += [] if (ROOT / ".venv-checkov").is_dir() else ["--without", "checkov"]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not ((root / "pids").is_file() and (root / "pids").read_text()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(number)
+            process.wait(30)
+        finally:
+            process.kill()
+    assert process.returncode in {128 + number, -number}
+    _gone(root / "pids")
+    if number != signal.SIGKILL:
+        assert list(scratch.iterdir()) == []
+
+
+NEVER = """
+import os
+with open("pids", "w") as file:
+    file.write(str(os.getpid()))
+while True:
+    pass
+"""
+
+
+def _gone(pids: Path) -> None:
+    found = pids.read_text().split()
+    assert found
+    for pid in found:
         deadline = time.monotonic() + 10
         while _runs(int(pid)) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from falaj_platform.check.complaint import told
+from falaj_platform.check.processes import end_with_parent, kill_children
 
 __all__ = ["Child", "Outcome", "finish", "start"]
 
@@ -49,29 +50,53 @@ def start(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mapping[
 
 
 def finish(children: Sequence[Child], limit: float) -> list[Outcome]:
-    """Wait for all of them, each for at most `limit` seconds from now; what lasts longer is ended, by its process."""
+    """Wait for all of them, each for at most `limit` seconds from now; what lasts longer is ended, by its process.
+
+    What any of them left running is ended too, so they are all there are.
+    """
     outcomes: dict[int, Outcome] = {}
     end = time.monotonic() + limit
+    # A child has ended when its process has: what it forked may hold its pipe open.
+    processes = {child.pid: os.pidfd_open(child.pid) for child in children}
     try:
         with selectors.DefaultSelector() as selector:
             for child in children:
+                os.set_blocking(child.pipe, False)
                 selector.register(child.pipe, selectors.EVENT_READ, child)
-            while selector.get_map() and (left := end - time.monotonic()) > 0:
+                selector.register(processes[child.pid], selectors.EVENT_READ, child)
+            while len(outcomes) < len(children) and (left := end - time.monotonic()) > 0:
                 for key, _events in selector.select(left):
                     child = key.data
-                    if chunk := os.read(child.pipe, 1 << 20):
-                        child.answer += chunk
-                    else:
+                    if child.pid in outcomes:
+                        continue
+                    ended = key.fd != child.pipe
+                    if _read(child) or ended:
                         selector.unregister(child.pipe)
+                        selector.unregister(processes[child.pid])
                         outcomes[child.pid] = _outcome(child)
     finally:
         for child in children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
+            # Its own may not be a group yet.
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
             os.close(child.pipe)
+            os.close(processes[child.pid])
             os.waitpid(child.pid, 0)
+        kill_children()
     late = Outcome(error=f"the program did not end within {limit:g} s, and was stopped")
     return [outcomes.get(child.pid, late) for child in children]
+
+
+def _read(child: Child) -> bool:
+    """Take what there is; whether that was all there will be."""
+    try:
+        while chunk := os.read(child.pipe, 1 << 20):
+            child.answer += chunk
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _outcome(child: Child) -> Outcome:
@@ -86,6 +111,7 @@ def _answer(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mappin
     """Never returns: the fork's life is this function's."""
     try:
         os.setsid()
+        end_with_parent(signal.SIGKILL)
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ def check(
     from falaj_platform.check.output import render, write
     from falaj_platform.check.run import check as run
 
+    _ending_in_order()
     wanted = Format.JSON if as_json else form
     with _shown_at_work():
         result = run(
@@ -80,6 +82,18 @@ def check(
     else:
         write(output, text)
     raise typer.Exit(result.exit_code)
+
+
+def _ending_in_order() -> None:
+    """Being told to end is an exit like another: the programs and Checkov end too, and their files go."""
+
+    def end(number: int, _frame: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end)
 
 
 def _say(text: str) -> None:

@@ -21,6 +21,7 @@ from falaj_platform.check.children import Child, Outcome, finish, start
 from falaj_platform.check.complaint import told
 from falaj_platform.check.imports import imported_by
 from falaj_platform.check.locate import Sources
+from falaj_platform.check.processes import adopt_orphans, end_with_parent
 from falaj_platform.check.program import judge, outputs_of, value_at
 
 __all__ = ["main", "run"]
@@ -35,6 +36,8 @@ def main() -> None:
     # What a program prints is not the report's, and may hold anything.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_with_parent(signal.SIGTERM)
+    adopt_orphans()
     plan: dict[str, Any] = {}
     try:
         plan = json.load(sys.stdin)
