@@ -241,6 +241,26 @@ def test_azure_gives_the_token_to_the_job_that_comments_alone() -> None:
     assert job["environment"] == "falaj-up"
 
 
+def test_azure_every_login_that_writes_is_behind_an_environment_of_its_own() -> None:
+    document = load(AZURE[0])
+    stages = {stage["stage"]: stage for stage in document["stages"]}
+    (drift,) = stages["drift"]["jobs"]
+    assert (drift["deployment"], drift["environment"]) == ("drift", "falaj-drift")
+    assert "'refs/heads/main'" in stages["drift"]["condition"]
+    used = {name: sorted(set(re.findall(r"parameters\.(\w*Connection)", str(stages[name])))) for name in stages}
+    assert used == {
+        "check": [],
+        "preview": ["previewConnection"],
+        "comment": [],
+        "up": ["upConnection"],
+        "drift": ["driftConnection"],
+    }
+    defaults = {item["name"]: item["default"] for item in document["parameters"] if "Connection" in item["name"]}
+    assert sorted(defaults.values()) == ["falaj-drift", "falaj-preview", "falaj-up"]
+    guide = re.sub(r"\s+", " ", (ROOT / "docs" / "pipelines.md").read_text())
+    assert "approvals and branch control on the connections" in guide
+
+
 def test_every_checkout_has_the_whole_history() -> None:
     """Who wrote a waiver is in it: a shallow one waives nothing."""
     steps: list[dict[str, Any]] = []
