@@ -17,7 +17,7 @@ POD = {"containers": [{"name": "c", "image": "registry.zz.example/web:1"}]}
 
 
 @pytest.mark.parametrize(
-    ("fact", "secret", "text"),
+    ("fact", "hides", "text"),
     [
         (broken("aws:s3:Bucket", "region", "zz-region"), "region", "zz-region"),
         (broken("kubernetes:core:Pod", "spec", POD), "spec", "registry.zz.example"),
@@ -25,12 +25,12 @@ POD = {"containers": [{"name": "c", "image": "registry.zz.example/web:1"}]}
         (broken("aws:iam:Policy", "policy", POLICY), "policy", "zz:"),
     ],
 )
-def test_a_finding_does_not_say_a_secret(fact: ResourceFact, secret: str, text: str) -> None:
-    if secret == "region":
+def test_a_finding_does_not_say_a_secret(fact: ResourceFact, hides: str, text: str) -> None:
+    if hides == "region":
         fact = replace(fact, region=text)
     plainly = evaluate(fact, Stage.PULL_REQUEST)
     assert any(text in finding.message for finding in plainly)
-    hidden = replace(fact, secret_paths=frozenset({secret}))
+    hidden = replace(fact, secret_paths=frozenset({hides}))
     found = evaluate(hidden, Stage.PULL_REQUEST)
     assert [(item.rule, item.path, item.denies) for item in found] == [
         (item.rule, item.path, item.denies) for item in plainly
