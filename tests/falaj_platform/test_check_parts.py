@@ -12,9 +12,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from falaj_platform.check.confine import scrubbed
 from falaj_platform.check.imports import imported_by
 from falaj_platform.check.locate import Sources, position
-from falaj_platform.check.program import at, scrubbed
+from falaj_platform.check.program import at
 from falaj_platform.check.project import files_of, open_project
 from falaj_platform.check.secrets import find_secrets, hidden
 
@@ -83,6 +84,15 @@ def test_a_changed_leaf_leaves_all_else_as_it_is(sources: Sources) -> None:
     assert sources.config["shop:nested"]["zones"][1] == "eu-west-1"
 
 
+@pytest.mark.parametrize("value", ["[]", "null"])
+def test_a_leaf_that_does_not_count_changes_nothing(tmp_path: Path, value: str) -> None:
+    own, stack = tmp_path / "Pulumi.yaml", tmp_path / "Pulumi.prod.yaml"
+    own.write_text(f"name: shop\nconfig:\n  falaj:stack:\n    value: {value}\n    default: [a]\n")
+    stack.write_text("")
+    sources = Sources.read(tmp_path, stack, own, "shop")
+    assert [sources.changed(index) for index, leaf in enumerate(sources.leaves) if leaf.value == "a"] == [{}]
+
+
 def test_the_line_of_what_is_not_there_is_its_parents(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text("config:\n  falaj:stack:\n    quota:\n      cpu: 1\n")
@@ -125,10 +135,19 @@ def f():
 
 
 def test_an_environment_without_credentials() -> None:
-    told = scrubbed({"PATH": "/bin", "AWS_PROFILE": "a", "ARM_CLIENT_ID": "b", "KUBECONFIG": "c", "PULUMI_HOME": "d"})
-    assert told["PATH"] == "/bin"
-    assert not {"AWS_PROFILE", "ARM_CLIENT_ID", "PULUMI_HOME"} & set(told)
-    assert told["KUBECONFIG"] != "c"
+    mine = {
+        "PATH": "/bin",
+        "LC_ALL": "C",
+        "PYTHONPATH": "p",
+        "HOME": "h",
+        "A_TOKEN": "a",
+        "KUBECONFIG": "c",
+        "TAG": "7",
+    }
+    told = scrubbed(mine, "/empty", ["TAG"])
+    assert {key: told[key] for key in mine if key in told} == {
+        "PATH": "/bin", "LC_ALL": "C", "PYTHONPATH": "p", "HOME": "/empty", "KUBECONFIG": "/dev/null", "TAG": "7",
+    }  # fmt: skip
 
 
 # Secrets: each is put together here, so that this file holds none.

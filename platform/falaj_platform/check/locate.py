@@ -132,7 +132,7 @@ class Sources:
     def changed(self, index: int) -> dict[str, Any]:
         """The configuration value that holds a leaf, with the leaf changed: what moves with it comes from it.
 
-        Empty for a leaf of another stack.
+        Empty for a leaf of another stack, and for one that is not what the configuration has under its key.
         """
         leaf = self.leaves[index]
         first, *rest = leaf.key
@@ -143,9 +143,13 @@ class Sources:
             return {str(first): other}
         value = copy.deepcopy(self.config[str(first)])
         target = value
-        for part in rest[:-1]:
-            target = target[part]
-        target[rest[-1]] = other
+        try:
+            for part in rest[:-1]:
+                target = target[part]
+            target[rest[-1]] = other
+        except (LookupError, TypeError):
+            # Pulumi.yaml may have a `value` and a `default`: only one of them counts.
+            return {}
         return {str(first): value}
 
     def find(self, *keys: str) -> Leaf | None:
