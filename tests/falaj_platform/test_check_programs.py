@@ -171,13 +171,45 @@ aws.ec2.Subnet("ours", vpc_id=found.id, cidr_block="10.0.0.0/24")
 def test_no_credentials_reach_a_program(check: Check, project: Project) -> None:
     program = """
 import os
-away = [key for key in os.environ if key.startswith(("AWS_", "AZURE_", "VAULT_", "PULUMI_ACCESS"))]
-assert not away, "credentials are here"
+from pathlib import Path
+for name in ("AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "CI_JOB_TOKEN", "SYSTEM_ACCESSTOKEN", "SSH_AUTH_SOCK", "VAULT_TOKEN"):
+    assert name not in os.environ, name
 assert os.environ["KUBECONFIG"] == os.devnull
+assert os.environ["AWS_EC2_METADATA_DISABLED"] == "true"
+assert list(Path.home().iterdir()) == []
+(Path.home() / "mine").mkdir()
+import pulumi
+pulumi.export("tag", os.environ.get("IMAGE_TAG", "none"))
 """
-    env = {"AWS_ACCESS_KEY_ID": "a", "AZURE_CLIENT_SECRET": "b", "PULUMI_ACCESS_TOKEN": "c", "VAULT_TOKEN": "d"}
-    done = check(project(program), "--json", env=env)
+    names = ("AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "CI_JOB_TOKEN", "SYSTEM_ACCESSTOKEN", "SSH_AUTH_SOCK", "VAULT_TOKEN")
+    root = project(program)
+    done = check(root, "--json", env=dict.fromkeys(names, "a"))
     assert done.code in {0, 1}, done.err
+    (root / "__main__.py").write_text("import os\nassert os.environ['IMAGE_TAG'] == '7'\n")
+    assert check(root, "--json", env={"IMAGE_TAG": "7"}).code == 2
+    assert check(root, "--json", "--env", "IMAGE_TAG", env={"IMAGE_TAG": "7"}).code in {0, 1}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)\n",
+        "import socket\nsocket.socket().connect(('127.0.0.1', 9))\n",
+        "import socket\nsocket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))\n",
+        "import socket\nsocket.gethostbyname('acme.example')\n",
+        "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9/')\n",
+    ],
+)
+def test_a_program_opens_no_connections(check: Check, project: Project, program: str) -> None:
+    line = check(project(program)).line
+    assert "stack prod: __main__.py:2: " in line
+    assert "the program opens a connection" in line
+
+
+def test_every_output_says_what_a_check_does_not_prove(check: Check, project: Project) -> None:
+    root = project("import pulumi\n")
+    for form in ("table", "json", "sarif", "junit"):
+        assert "hostile" in check(root, "--format", form).out
 
 
 def test_a_virtual_environment_of_the_project_goes_first(check: Check, project: Project) -> None:

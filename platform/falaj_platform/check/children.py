@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from falaj_platform.check.complaint import told
+from falaj_platform.check.confine import refuse_connections
 from falaj_platform.check.processes import end_with_parent, kill_children
 
 __all__ = ["Child", "Outcome", "finish", "start"]
@@ -117,6 +118,7 @@ def _answer(function: Callable[[Mapping[str, Any]], dict[str, Any]], job: Mappin
             os.dup2(null, stream)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        refuse_connections()
         try:
             answer: dict[str, Any] = {"value": function(job)}
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent says it

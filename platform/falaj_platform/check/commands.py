@@ -52,13 +52,18 @@ def check(
         float,
         typer.Option("--time-limit", min=1.0, max=3600.0, metavar="SECONDS", help="How long one program may take."),
     ] = 60.0,
+    passed: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="Give this environment variable to the programs; may be repeated."),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="With the text of what a program raises, which may hold a secret.")
     ] = False,
 ) -> None:
     """Judge what all stacks declare, before anything is made: 0 nothing to object to, 1 findings, 2 not checked.
 
-    No cloud credentials, no engine and no network are used: each stack's program runs against nothing.
+    No cloud credentials and no engine are used: each stack's program runs against nothing, without your environment
+    variables and home directory, and its Python opens no connections.
     """
     from falaj_platform.check.output import render, write
     from falaj_platform.check.run import check as run
@@ -74,6 +79,7 @@ def check(
             without={part.value for part in without or ()},
             limit=time_limit,
             verbose=verbose,
+            passed=passed or (),
         )
     colour = output is None and wanted is Format.TABLE and sys.stdout.isatty()
     text = render(result, wanted.value, colour=colour)

@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from falaj_platform.check.program import scrubbed
+from falaj_platform.check.confine import scrubbed
 from falaj_platform.check.project import Stack, Target
 from falaj_platform.errors import CheckError
 
@@ -67,17 +68,19 @@ def plan(
 class Runner:
     """The process that runs the programs: it has no credentials, and ends with this one."""
 
-    def __init__(self, target: Target, told: Mapping[str, Any]) -> None:
+    def __init__(self, target: Target, told: Mapping[str, Any], passed: Iterable[str] = ()) -> None:
+        """`passed`: names of environment variables that the programs get besides what they need to run."""
         # Preparing, the regions, the tenants, and the proofs of where values come from.
         self._patience = told["limit"] * 4 + 60
         self._verbose = told["verbose"]
+        self._home = tempfile.TemporaryDirectory(prefix="falaj-check-")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "falaj_platform.check.runner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=target.root,
-            env=scrubbed(os.environ),
+            env=scrubbed(os.environ, self._home.name, passed),
         )
         assert self._process.stdin is not None
         # The plan is written at once, so that the programs run while this process does its own part.
@@ -116,6 +119,8 @@ class Runner:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+        with suppress(OSError):
+            self._home.cleanup()
 
 
 def refusal(stack: Stack, root: Path, error: str) -> tuple[dict[str, Any] | None, str]:

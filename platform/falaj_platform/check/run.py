@@ -20,6 +20,10 @@ __all__ = ["LIMIT", "check"]
 
 # Seconds that one program may take.
 LIMIT: Final = 60.0
+_NOT_PROVEN: Final = (
+    "not proven: what a program declares is judged in its own process, so a hostile one can show less here than at up, "
+    "where the gate decides"
+)
 
 
 def check(
@@ -30,19 +34,22 @@ def check(
     regime: str = "",
     without: Iterable[str] = (),
     limit: float = LIMIT,
+    verbose: bool = False,
+    passed: Sequence[str] = (),
 ) -> CheckResult:
     """Judge the project in `folder` or above it: all of its stacks, or those named.
 
     `jurisdiction` and `regime` are instead of what the stacks say. `without` may hold "checkov". `limit`: seconds that
-    one program may take. Raises CheckError,
-    CheckovError, EngineError, PoliciesError or InfraError, all with exit code 2: it could not be checked.
+    one program may take. `verbose`: with the text of what programs raise, which may hold a secret. `passed`: names of
+    environment variables that the programs get, besides what they need to run. Raises CheckError, CheckovError,
+    EngineError, PoliciesError or InfraError, all with exit code 2: it could not be checked.
     """
     began = time.monotonic()
     with ExitStack() as ending:
         scanner = None if "checkov" in set(without) else _scanner(ending)
         target = open_project(folder)
         wanted = [target.stack(name) for name in dict.fromkeys(stacks)] or list(target.stacks)
-        runner = Runner(target, plan(target, wanted, jurisdiction, regime, limit))
+        runner = Runner(target, plan(target, wanted, jurisdiction, regime, limit, verbose=verbose), passed)
         ending.callback(runner.end)
         # Everything here works while the programs run.
         from falaj_platform.check import findings as made
@@ -58,7 +65,7 @@ def check(
         complete = len(wanted) == len(target.stacks) and scanner is not None and not report["errors"]
         judged, notes = made.waive(target, found, complete=complete)
     left_out = (*(() if scanner is not None else ("Checkov's checks (--without checkov)",)), *secrets.left_out)
-    said = (*notes, *secrets.notes)
+    said = (_NOT_PROVEN, *notes, *secrets.notes)
     return _result(target, wanted, report, judged, left_out, said, files=len(files), began=began)
 
 
