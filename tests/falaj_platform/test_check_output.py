@@ -165,6 +165,19 @@ def test_the_table_groups_one_mistake_of_many_resources(monkeypatch: pytest.Monk
     assert "\x1b[" in render(RESULT, "table", colour=True)
 
 
+@pytest.mark.parametrize("mark", ["##vso[task.complete result=Succeeded]", "##[error]", "::warning::", "\n::error::"])
+def test_the_table_neither_moves_the_cursor_nor_commands_a_pipeline(mark: str) -> None:
+    odd = f"a\x1b[2K\r\u202e{mark}"
+    named = replace(DENIED, subject=f"{URN}{odd}", message=odd, path=odd, key=odd, file=odd, remedy=mark, title=mark)
+    waiting = replace(UNDECIDED, message=mark)
+    stack = replace(RESULT.stacks[0], name=mark)
+    text = render(replace(RESULT, stacks=(*RESULT.stacks, stack), findings=(named, waiting), notes=(mark,)), "table")
+    assert all(character == "\n" or character.isprintable() for character in text)
+    assert "##vso[" not in text
+    assert "##[" not in text
+    assert not [line for line in text.splitlines() if line.strip().startswith("::")]
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     file.write_text("before")

@@ -6,7 +6,8 @@ import io
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import fields, replace
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -19,10 +20,12 @@ __all__ = ["to_table"]
 _COLOUR: Final = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "bold cyan"}
 # So many resources are shown of those that the same is said of at the same place.
 _SHOWN: Final = 3
+_COMMAND: Final = re.compile(r"##(?=vso\[|\[)")
 
 
 def to_table(result: CheckResult, *, colour: bool) -> str:
     """What denies in full, then in short what waits, what is waived and what was left out."""
+    result = _printable(result)
     out = io.StringIO()
     console = Console(
         file=out,
@@ -39,7 +42,40 @@ def to_table(result: CheckResult, *, colour: bool) -> str:
         console.print(Text(f"{result.project}", "bold") + Text("  the project's files", "dim"))
         _findings(console, rest)
     _summary(console, result)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    return "".join(f"{_inert(line.rstrip())}\n" for line in out.getvalue().split("\n")[:-1])
+
+
+def _plain(text: str) -> str:
+    """A text out of a project without what moves a terminal's cursor or starts a line of its own."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _inert(line: str) -> str:
+    """A line that no pipeline takes for a command: they read `##vso[`, `##[` anywhere and `::` at a line's start."""
+    line = _COMMAND.sub("# #", line)
+    start = len(line) - len(line.lstrip())
+    return f"{line[:start]}: {line[start + 1 :]}" if line.startswith("::", start) else line
+
+
+def _printable(result: CheckResult) -> CheckResult:
+    def plain(item: Any) -> Any:
+        return replace(
+            item,
+            **{
+                field.name: _plain(value)
+                for field in fields(item)
+                if isinstance(value := getattr(item, field.name), str)
+            },
+        )
+
+    shown: CheckResult = plain(result)
+    return replace(
+        shown,
+        stacks=tuple(map(plain, result.stacks)),
+        findings=tuple(map(plain, result.findings)),
+        left_out=tuple(map(_plain, result.left_out)),
+        notes=tuple(map(_plain, result.notes)),
+    )
 
 
 def _stack(console: Console, stack: CheckedStack, findings: Sequence[CheckFinding]) -> None:
