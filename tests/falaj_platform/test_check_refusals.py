@@ -172,6 +172,12 @@ def test_a_file_that_does_not_parse(check: Check, project: Project, name: str, t
     assert said in check(root).line
 
 
+def test_a_project_without_a_program(check: Check, project: Project) -> None:
+    root = project("")
+    (root / "__main__.py").unlink()
+    assert "__main__.py: there is no such file, and it is the project's program" in check(root).line
+
+
 def test_a_file_that_is_no_text(check: Check, project: Project) -> None:
     root = project("import pulumi\n")
     (root / "Pulumi.prod.yaml").write_bytes(b"config:\n  a: \xff\xfe\n")

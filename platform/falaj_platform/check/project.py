@@ -70,6 +70,11 @@ def open_project(folder: Path) -> Target:
     manifest = next(project.root / name for name in ("Pulumi.yaml", "Pulumi.yml") if (project.root / name).is_file())
     if not project.main.exists():
         raise CheckError(f"{manifest}: `main` names {project.main.name!r}, which does not exist")
+    program = project.main / "__main__.py" if project.main.is_dir() else project.main
+    if not program.is_file():
+        raise CheckError(
+            f"{program}: there is no such file, and it is the project's program: write it, or name another with `main`"
+        )
     document = read_document(manifest)
     named = {match[1]: path for path in _entries(project.config_dir) if (match := _STACK_FILE.fullmatch(path.name))}
     if not named:
