@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -46,7 +46,7 @@ RESTRICTED = {TENANT_LABEL: "demo", "pod-security.kubernetes.io/enforce": "restr
 
 
 @pytest.fixture(scope="module")
-def client(api_server: Any) -> Client:
+def client(api_server: Any) -> Iterator[Client]:
     """An administrator of a cluster in which the policies are in force."""
     made = Client(kubeconfig.load(str(api_server.kubeconfig)))
     base = "/apis/admissionregistration.k8s.io/v1/"
@@ -74,7 +74,14 @@ def client(api_server: Any) -> Client:
     made.request("POST", "/api/v1/namespaces", _namespace("tenant-demo", RESTRICTED))
     made.request("POST", "/api/v1/namespaces", _namespace("free", {}))
     _until_in_force(made)
-    return made
+    yield made
+    # The server is the session's: what comes after is judged by none of them, which it takes a moment to know.
+    for name in policies(IMAGE):
+        for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
+            made.request("DELETE", f"{base}{kind}/{name}")
+    deadline = time.monotonic() + ACTIVE_WITHIN
+    while _refusal_of_namespace(made, {TENANT_LABEL: "x"}) and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def _until_in_force(client: Client) -> None:
