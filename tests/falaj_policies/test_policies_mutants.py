@@ -368,3 +368,19 @@ def test_an_azure_rule_tells_what_is_not_known_yet(missing: str) -> None:
         (good("azure-native:network:NetworkSecurityGroup", securityRules=[rule]), f"securityRules[0].{missing}"),
     ):
         assert {found.path for found in of("RES-04", fact)} == {path}
+
+
+@pytest.mark.parametrize(
+    ("direction", "access", "destination", "expected"),
+    [
+        ("Outbound", "Allow", "Any", "denied"),
+        ("outbound", "allow", "*", "denied"),
+        ("Outbound", "Allow", "10.1.0.0/16", "passes"),
+        ("Outbound", "Deny", "*", "passes"),
+        ("Inbound", "Allow", "*", "passes"),
+        ("Inbound", "Deny", "*", "passes"),
+    ],
+)
+def test_an_azure_rule_that_lets_everything_out(direction: str, access: str, destination: str, expected: str) -> None:
+    rule: dict[str, Any] = {"direction": direction, "access": access, "destinationAddressPrefix": destination}
+    assert verdict("RES-04", good("azure-native:network:SecurityRule", **rule)) == expected
