@@ -11,7 +11,7 @@ from typing import Any, Final
 __all__ = ["told"]
 
 _NAME: Final = re.compile(r"[\w.:-]{1,200}")
-_WITHHELD: Final = "its text is left out, as it may hold a secret: --verbose shows it"
+_WITHHELD: Final = "its text is left out, only --verbose shows it, as it may hold a secret"
 
 
 def told(error: BaseException, main: str = "", root: str = "", *, verbose: bool = False) -> str:
@@ -34,8 +34,8 @@ def told(error: BaseException, main: str = "", root: str = "", *, verbose: bool 
 
 
 def _ours(error: BaseException) -> bool:
-    """A user's error of Falaj's packages; what others raise may have an exit code too."""
-    return type(error).__module__.startswith("falaj") and isinstance(getattr(type(error), "exit_code", None), int)
+    """An error of Falaj's packages and stacks, by where its type is from."""
+    return type(error).__module__.partition(".")[0].startswith("falaj")
 
 
 def _foreign(error: BaseException) -> BaseException | None:
