@@ -77,6 +77,7 @@ class RulesJudge:
             urn=registration.urn,
             provider={key: plain(value) for key, value in registration.provider.items()},
             references=registration.references,
+            secret_paths=values.secret_paths(registration.inputs),
         )
 
 

@@ -8,7 +8,7 @@ both shapes are the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -204,6 +204,18 @@ def has_secret(item: Any) -> bool:
     if isinstance(item, list | tuple):
         return any(has_secret(child) for child in item)
     return isinstance(item, Secret)
+
+
+def secret_paths(item: Any, path: str = "") -> Iterator[str]:
+    """Where the secrets in a value are, as findings write it: `spec.env[0].value`."""
+    if isinstance(item, Secret):
+        yield path
+    elif isinstance(item, Mapping):
+        for key, below in item.items():
+            yield from secret_paths(below, f"{path}.{key}" if path else str(key))
+    elif isinstance(item, list | tuple):
+        for index, below in enumerate(item):
+            yield from secret_paths(below, f"{path}[{index}]")
 
 
 def secrets_like(item: Any, pattern: Any) -> Any:

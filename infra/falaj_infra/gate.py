@@ -13,7 +13,7 @@ import copy
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,10 +153,19 @@ async def _verdict(
             return None
         raise pulumi.RunError(f"RES-01 {urn}: it is not known where the stack is, so nothing is made in it")
     sources: dict[str, list[pulumi.Resource]] = {}
-    inputs = await _serialized(args.resource, props, sources)
+    wire = await _serialized(args.resource, props, sources)
+    inputs = {key: _plain(value) for key, value in wire.items()}
     references = {key: tuple([await source.urn.future() or "" for source in found]) for key, found in sources.items()}
     settings = {key: _plain(value) for key, value in (await _struct(provider, args.resource)).items()}
-    fact = here.resource(args.type_, args.name, inputs, urn=urn, provider=settings, references=references)
+    fact = here.resource(
+        args.type_,
+        args.name,
+        inputs,
+        urn=urn,
+        provider=settings,
+        references=references,
+        secret_paths=_secret_paths(wire, ""),
+    )
     decided = not preview or not holds_unknown([inputs, settings])
     _say(_asked(lambda: judge(fact, waivers, decided=decided)), waivers)
     return fact
@@ -231,7 +240,7 @@ async def _struct(given: Mapping[str, Any], resource: pulumi.Resource) -> dict[s
 async def _serialized(
     resource: pulumi.Resource, props: Mapping[str, Any], sources: dict[str, list[pulumi.Resource]]
 ) -> dict[str, Any]:
-    """`props` as registering the resource sends them, with UNKNOWN for what is not known and secrets in clear.
+    """`props` as registering the resource sends them, in Pulumi's wire form.
 
     `sources` is filled with the resources that each input was computed from.
     """
@@ -239,7 +248,7 @@ async def _serialized(
     translate = resource.translate_input_property if typ is None else None
     given = {key: value for key, value in props.items() if key not in UNJUDGED}
     struct = await rpc.serialize_properties(given, sources, resource, translate, typ)
-    return {key: _plain(value) for key, value in json_format.MessageToDict(struct).items()}
+    return dict(json_format.MessageToDict(struct))
 
 
 def _arguments_of(cls: type) -> type | None:
@@ -265,6 +274,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return UNKNOWN if isinstance(value, str) and value == rpc.UNKNOWN else value
+
+
+def _secret_paths(value: Any, path: str) -> Iterator[str]:
+    """Where the secrets in a value in Pulumi's wire form are, as findings write it."""
+    if isinstance(value, dict):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            yield path
+            return
+        for key, item in value.items():
+            yield from _secret_paths(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _secret_paths(item, f"{path}[{index}]")
 
 
 def _shareable(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,8 +54,12 @@ class Place:
         urn: str = "",
         provider: Mapping[str, object] | None = None,
         references: Mapping[str, tuple[str, ...]] | None = None,
+        secret_paths: Iterable[str] = (),
     ) -> ResourceFact:
-        """A resource of this stack; `provider` is its provider's configuration where that is known."""
+        """A resource of this stack; `provider` is its provider's configuration where that is known.
+
+        `secret_paths` are the paths of secret inputs: no finding says what is there.
+        """
         cloud, region = self._where(type_, inputs, provider or {})
         return ResourceFact(
             urn=urn or f"{type_}::{name}",
@@ -68,6 +72,7 @@ class Place:
             tenant=self.tenant,
             regime=self.regime,
             references=references or {},
+            secret_paths=frozenset(secret_paths),
         )
 
     def stack(

@@ -21,7 +21,7 @@ from falaj_engine.errors import ProjectError, RefusedError
 from falaj_engine.events import Record
 from falaj_engine.goal import Goal
 from falaj_engine.governed import RulesJudge, gate
-from falaj_engine.judging import Scene
+from falaj_engine.judging import Registration, Scene
 from falaj_engine.nullprovider import NullProvider
 from falaj_engine.project import Project
 from falaj_engine.provider import Live, Operation
@@ -33,7 +33,7 @@ from falaj_engine.workspace import Result, Workspace
 from falaj_infra.waivers import Waivers, today
 from falaj_platform.quickstart import provision
 from falaj_policies import UNKNOWN, Objection, Place, ResourceFact, RulePackageError, StackFact, Stage, registry
-from falaj_policies.testing import Case, good, own_cases
+from falaj_policies.testing import Case, change, good, own_cases
 from falaj_site.progress import Console
 
 Make = Callable[..., Workspace]
@@ -369,6 +369,14 @@ from falaj_policies import Place
 gate.attach(Place(cloud="on-premises", region="moon", jurisdiction="uae"))
 Made("second", {})
 """
+
+
+def test_a_refusal_does_not_say_a_secret() -> None:
+    pod = change(good("kubernetes:core:Pod", tenant="acme"), "spec.containers[0].image", Secret("hush-hush"))
+    registration = Registration(urn=pod.urn, type=pod.type, name=pod.name, inputs=dict(pod.inputs))
+    (refused,) = judge_of(pod).resource(registration, preview=False).refused
+    assert "SUP-04" in refused
+    assert "hush" not in refused
 
 
 def test_a_gate_in_the_program_does_not_judge_again(project: Make) -> None:

@@ -138,6 +138,15 @@ def test_an_image_without_digest_is_refused(run_program: Run, image: Any) -> Non
     assert "SUP-04" in _refused(run_program, program)
 
 
+def test_a_refusal_does_not_say_a_secret(run_program: Run) -> None:
+    def program() -> None:
+        Deployment("d", metadata={"name": "d"}, spec=_deployment(pulumi.Output.secret("hush-hush")))
+
+    said = _refused(run_program, program)
+    assert "SUP-04" in said
+    assert "hush" not in said
+
+
 def test_typed_arguments_are_read_too(run_program: Run) -> None:
     def program() -> None:
         Pod("p", metadata={"name": "p"}, spec=PodSpecArgs(containers=[ContainerArgs(name="c", image="nginx")]))

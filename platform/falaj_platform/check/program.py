@@ -104,21 +104,22 @@ def _capture(job: Mapping[str, Any]) -> Capture:
 
 
 def _fact(resource: CapturedResource, place: Any) -> ResourceFact | None:
+    from falaj_engine.values import secret_paths
     from falaj_policies import UNKNOWN
 
     # What is only looked up (a stack reference, `.get`) is not declared here.
     if not resource.custom or resource.external or resource.type == "pulumi:pulumi:StackReference":
         return None
-    fact: ResourceFact = place.resource(
+    found: ResourceFact = place.resource(
         resource.type,
         resource.name,
         {key: _plain(value, UNKNOWN) for key, value in resource.inputs.items() if key not in HIDDEN},
         urn=resource.urn,
         provider=_plain(resource.provider_inputs, UNKNOWN),
         references={key: tuple(urns) for key, urns in resource.property_dependencies.items() if urns},
+        secret_paths=secret_paths(resource.inputs),
     )
-    secret = frozenset(_secret_paths(resource.inputs, ""))
-    return dataclasses.replace(fact, secret_paths=secret) if secret else fact
+    return found
 
 
 def _plain(value: Any, unknown: Any) -> Any:
@@ -141,19 +142,6 @@ def _marked(value: Any, marker: str, unknown: Any) -> Any:
     if isinstance(value, list):
         return [_marked(item, marker, unknown) for item in value]
     return unknown if value == marker else value
-
-
-def _secret_paths(value: Any, path: str) -> Iterator[str]:
-    from falaj_engine.values import Secret
-
-    if isinstance(value, Secret):
-        yield path
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _secret_paths(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _secret_paths(item, f"{path}[{index}]")
 
 
 def _secret_texts(value: Any) -> Iterator[str]:
