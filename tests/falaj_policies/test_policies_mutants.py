@@ -18,7 +18,7 @@ from falaj_policies.rules.copies import copies_inside
 from falaj_policies.rules.dependencies import locked
 from falaj_policies.rules.namespaces import gpus_are_limited, in_own_namespace, no_strangers
 from falaj_policies.rules.reading import get, selects_all
-from falaj_policies.rules.where import outside
+from falaj_policies.rules.where import outside, region_of_text
 from falaj_policies.testing import HERE, REMOVED, change, good, stack
 
 HASH = "sha256:" + "a" * 64
@@ -384,3 +384,16 @@ def test_an_azure_rule_tells_what_is_not_known_yet(missing: str) -> None:
 def test_an_azure_rule_that_lets_everything_out(direction: str, access: str, destination: str, expected: str) -> None:
     rule: dict[str, Any] = {"direction": direction, "access": access, "destinationAddressPrefix": destination}
     assert verdict("RES-04", good("azure-native:network:SecurityRule", **rule)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("arn:aws:logs:eu-west-1:123456789012:log-group:g", "eu-west-1"),
+        ("arn:aws:s3:::bucket", None),
+        ("arn:aws:logs:*:123456789012:log-group:g", None),
+        ("arn:aws:logs:eu-*:123456789012:log-group:g", None),
+    ],
+)
+def test_a_pattern_over_regions_names_no_place(text: str, region: str | None) -> None:
+    assert region_of_text(text) == region

@@ -183,10 +183,13 @@ def _answers(key: object, control: str) -> str:
 
 
 def region_of_text(text: str) -> str | None:
-    """The AWS region that an ARN or a host name of AWS's says; None where it says none."""
+    """The AWS region that an ARN or a host name of AWS's says; None where it says none.
+
+    A pattern over regions (`arn:aws:logs:*:...`, in a condition) is no place.
+    """
     if text.startswith("arn:aws"):
         parts = text.split(":", 4)
-        return (parts[3] if len(parts) == 5 else "") or None
+        return parts[3] if len(parts) == 5 and parts[3] and "*" not in parts[3] else None
     if _HOST in text and not text.lstrip().startswith("{"):
         found = _HOST_REGION.search(text)
         return found[1] if found else None
