@@ -70,9 +70,10 @@ def test_of_equal_texts_the_one_with_the_inputs_name_is_certain(sources: Sources
     assert set(_keys(sources, "eu-west-1", "destination")) == {("shop:nested.zones[1]", False), ("aws:region", False)}
 
 
-def test_numbers_count_only_under_the_inputs_name(sources: Sources) -> None:
+def test_numbers_are_certain_only_under_the_inputs_name(sources: Sources) -> None:
     assert _keys(sources, 7, "spec.size") == [("shop:nested.size", True)]
-    assert _keys(sources, 7, "spec.replicas") == []
+    assert _keys(sources, 7, "spec.replicas") == [("shop:nested.size", False), ("shop:code", False)]
+    assert _keys(sources, 8, "spec.size") == []
     assert _keys(sources, True, "spec.size") == []
 
 
@@ -82,6 +83,17 @@ def test_a_changed_leaf_leaves_all_else_as_it_is(sources: Sources) -> None:
         "shop:nested": {"zones": ["me-central-1", "eu-west-1x"], "storage_class": "gold", "size": 7}
     }
     assert sources.config["shop:nested"]["zones"][1] == "eu-west-1"
+
+
+@pytest.mark.parametrize(("text", "other"), [('"true"', "false"), ('"22"', "23"), ("true", False), ("22", 23)])
+def test_a_setting_written_as_text_is_changed_as_what_it_means(tmp_path: Path, text: str, other: Any) -> None:
+    own, stack = tmp_path / "Pulumi.yaml", tmp_path / "Pulumi.prod.yaml"
+    own.write_text("name: shop\n")
+    stack.write_text(f"config:\n  shop:open: {text}\n")
+    sources = Sources.read(tmp_path, stack, own, "shop")
+    value = not other if isinstance(other, bool) else {"false": True}.get(other, 22)
+    assert _keys(sources, value, "publiclyAccessible") == [("shop:open", False)]
+    assert sources.changed(0) == {"shop:open": other}
 
 
 @pytest.mark.parametrize("value", ["[]", "null"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ _TELLING: Final = 4
 _CANDIDATES: Final = 4
 # Deeper than anybody writes; an alias may lead on for ever.
 _DEPTH: Final = 50
+_DIGITS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,18 @@ class Sources:
     def candidates(self, value: Any, path: str) -> list[tuple[int, bool]]:
         """The leaves that `value` at `path` of a resource may come from, each with whether that is certain.
 
-        Texts match by being the same, or by one being in the other; numbers and truth values only where the leaf's
-        key ends as the path does.
+        Texts match by being the same, or by one being in the other. Numbers and truth values are the same in many
+        places: certain is only the one leaf whose key ends as the path does.
         """
         last = _last(path)
         if value is None:
             return []
         if not isinstance(value, str):
-            named = [index for index, leaf in enumerate(self.leaves) if leaf.value == value and _same(leaf, last)]
-            return [(index, len(named) == 1) for index in named[:_CANDIDATES]]
+            equal = [index for index, leaf in enumerate(self.leaves) if _is(leaf.value, value)]
+            named = [index for index in equal if _same(self.leaves[index], last)]
+            if len(named) == 1:
+                return [(named[0], True)]
+            return [(index, False) for index in (named or equal)[:_CANDIDATES]]
         equal = [index for index, leaf in enumerate(self.leaves) if isinstance(leaf.value, str) and leaf.value == value]
         if equal:
             # Where several are the same, the one whose key has the input's name; else each must be proven.
@@ -158,9 +163,23 @@ class Sources:
 
 
 def _other(value: Any) -> Any:
-    if isinstance(value, bool):
-        return not value
-    return value + 1 if isinstance(value, int | float) else f"{value}x"
+    meant = _meant(value)
+    other = not meant if isinstance(meant, bool) else meant + 1 if isinstance(meant, int | float) else f"{value}x"
+    return json.dumps(other) if isinstance(value, str) and not isinstance(other, str) else other
+
+
+def _meant(value: Any) -> Any:
+    """What a program makes of a setting: `pulumi config set` writes truth values and numbers as text."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    return int(value) if value.isascii() and value.isdigit() and len(value) < _DIGITS else value
+
+
+def _is(leaf: Any, value: Any) -> bool:
+    meant = _meant(leaf)
+    return isinstance(meant, bool) is isinstance(value, bool) and bool(meant == value)
 
 
 def _last(path: str) -> str:
