@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Final
 
 from falaj_policies.facts import UNKNOWN, ResourceFact
 from falaj_policies.model import Admission, Objection, Severity
 from falaj_policies.rules.declare import rule
+from falaj_policies.rules.networks import blocks, or_named, wider_than
 from falaj_policies.rules.reading import get, items
 from falaj_policies.rules.requiring import undecided
 
 __all__ = ["RULES"]
 
 # The widest private blocks are 10.0.0.0/8 and fc00::/7: whatever is wider is no list of destinations.
-_WIDEST: Final = {4: 8, 6: 7}
-_ANY_DESTINATION: Final = frozenset({"*", "internet", "any"})
+_everywhere: Final = wider_than(8, 7)
+_any_destination: Final = or_named(_everywhere, "*", "internet", "any")
 
 
-@lru_cache(maxsize=1024)
-def _everywhere(block: str) -> bool:
-    """Whether a CIDR block is wider than any private one; what is no CIDR block at all is not for this rule."""
-    try:
-        network = ipaddress.ip_network(block.strip(), strict=False)
-    except ValueError:
-        return False
-    return network.prefixlen < _WIDEST[network.version]
-
-
-def _blocks(value: Any, key: str, path: str) -> Iterator[Objection]:
-    """Objections to the CIDR blocks under `key`: a list, or one."""
-    at = f"{path}.{key}" if path else key
-    blocks = get(value, key)
-    for block in blocks if isinstance(blocks, list | tuple) else [blocks]:
-        if block is UNKNOWN:
-            yield undecided(at)
-        elif isinstance(block, str) and _everywhere(block):
-            yield Objection(f"lets everything out to {block}", path=at)
+def _blocks(value: Any, path: str, *keys: str) -> Iterator[Objection]:
+    yield from blocks(value, path, *keys, wide=_everywhere, says="lets everything out to")
 
 
 def _egress_of_group(resource: ResourceFact) -> Iterator[Objection]:
@@ -46,8 +28,7 @@ def _egress_of_group(resource: ResourceFact) -> Iterator[Objection]:
         if one is UNKNOWN:
             yield undecided(at)
             continue
-        for key in ("cidrBlocks", "ipv6CidrBlocks"):
-            yield from _blocks(one, key, at)
+        yield from _blocks(one, at, "cidrBlocks", "ipv6CidrBlocks")
 
 
 def _group_rule(resource: ResourceFact) -> Iterator[Objection]:
@@ -55,13 +36,11 @@ def _group_rule(resource: ResourceFact) -> Iterator[Objection]:
     if kind is UNKNOWN:
         yield undecided("type")
     elif kind == "egress":
-        for key in ("cidrBlocks", "ipv6CidrBlocks"):
-            yield from _blocks(resource.inputs, key, "")
+        yield from _blocks(resource.inputs, "", "cidrBlocks", "ipv6CidrBlocks")
 
 
 def _egress_rule(resource: ResourceFact) -> Iterator[Objection]:
-    for key in ("cidrIpv4", "cidrIpv6"):
-        yield from _blocks(resource.inputs, key, "")
+    yield from _blocks(resource.inputs, "", "cidrIpv4", "cidrIpv6")
 
 
 def _azure_rule(value: Any, path: str) -> Iterator[Objection]:
@@ -73,13 +52,8 @@ def _azure_rule(value: Any, path: str) -> Iterator[Objection]:
         return
     if str(direction).lower() != "outbound" or str(access).lower() != "allow":
         return
-    for key in ("destinationAddressPrefix", "destinationAddressPrefixes"):
-        said = get(value, key)
-        for one in said if isinstance(said, list | tuple) else [said]:
-            if one is UNKNOWN:
-                yield undecided(f"{under}{key}")
-            elif isinstance(one, str) and (one.lower() in _ANY_DESTINATION or _everywhere(one)):
-                yield Objection(f"lets everything out to {one}", path=f"{under}{key}")
+    keys = ("destinationAddressPrefix", "destinationAddressPrefixes")
+    yield from blocks(value, path, *keys, wide=_any_destination, says="lets everything out to")
 
 
 def _azure_group(resource: ResourceFact) -> Iterator[Objection]:
@@ -97,7 +71,7 @@ def _network_policy(resource: ResourceFact) -> Iterator[Objection]:
             yield Objection("lets everything out: the rule names no destination", path=f"{at}.to")
         for place, peer in items(one, "to", at):
             yield from (
-                [undecided(place)] if peer is UNKNOWN else _blocks(get(peer, "ipBlock"), "cidr", f"{place}.ipBlock")
+                [undecided(place)] if peer is UNKNOWN else _blocks(get(peer, "ipBlock"), f"{place}.ipBlock", "cidr")
             )
 
 

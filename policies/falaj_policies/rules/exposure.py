@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact
 from falaj_policies.model import Check, Objection, Severity
 from falaj_policies.rules.declare import rule
+from falaj_policies.rules.networks import blocks, or_named, wider_than
 from falaj_policies.rules.pairing import beside, of_kind
 from falaj_policies.rules.policy_documents import not_for_anyone, statements
 from falaj_policies.rules.reading import get, items
@@ -21,8 +20,8 @@ _BLOCK: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "re
 _PUBLIC_ACLS: Final = frozenset({"public-read", "public-read-write", "authenticated-read"})
 _PUBLIC_GROUPS: Final = ("/AllUsers", "/AuthenticatedUsers")
 # Wider than any private network is: 10.0.0.0/8 is the widest of them.
-_WIDEST: Final = {4: 8, 6: 16}
-_INTERNET: Final = frozenset({"*", "internet", "any"})
+is_open: Final = wider_than(8, 16)
+_any_source: Final = or_named(is_open, "*", "internet", "any")
 
 
 def _refused(message: str) -> Check:
@@ -42,26 +41,9 @@ def _document(key: str) -> Check:
     return check
 
 
-@lru_cache(maxsize=4096)
-def is_open(cidr: str) -> bool:
-    """Whether a network is wider than any private one; what is no network is not."""
-    try:
-        network = ipaddress.ip_network(cidr.strip(), strict=False)
-    except ValueError:
-        return False
-    return network.prefixlen < _WIDEST[network.version]
-
-
 def _networks(value: Any, path: str, *keys: str) -> Iterator[Objection]:
     """The networks under `keys`, text or lists of it, are none that the internet is in."""
-    for key in keys:
-        found = get(value, key)
-        at = f"{path}.{key}" if path else key
-        for cidr in found if isinstance(found, list | tuple) else [found]:
-            if cidr is UNKNOWN:
-                yield undecided(at)
-            elif isinstance(cidr, str) and is_open(cidr):
-                yield Objection(f"lets in {cidr}", path=at)
+    yield from blocks(value, path, *keys, wide=is_open, says="lets in")
 
 
 def _group(resource: ResourceFact) -> Iterator[Objection]:
@@ -127,14 +109,7 @@ def _security_rule(value: Any, path: str) -> Iterator[Objection]:
     access, direction = get(value, "access"), get(value, "direction")
     if _says(access, "deny") or _says(direction, "outbound"):
         return
-    for key in ("sourceAddressPrefix", "sourceAddressPrefixes"):
-        found = get(value, key)
-        at = f"{path}.{key}" if path else key
-        for source in found if isinstance(found, list | tuple) else [found]:
-            if source is UNKNOWN:
-                yield undecided(at)
-            elif isinstance(source, str) and (source.lower() in _INTERNET or is_open(source)):
-                yield Objection(f"lets in {source}", path=at)
+    yield from blocks(value, path, "sourceAddressPrefix", "sourceAddressPrefixes", wide=_any_source, says="lets in")
 
 
 def _says(value: Any, word: str) -> bool:

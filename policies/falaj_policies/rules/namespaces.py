@@ -10,6 +10,7 @@ from falaj_policies.facts import UNKNOWN, ResourceFact, StackFact
 from falaj_policies.model import Objection, Severity
 from falaj_policies.rules.declare import rule
 from falaj_policies.rules.exposure import is_open
+from falaj_policies.rules.networks import blocks
 from falaj_policies.rules.pairing import of_kind
 from falaj_policies.rules.reading import LISTS, POD_KINDS, containers, get, items, pod_spec, selects_all
 from falaj_policies.rules.requiring import one_of, undecided
@@ -112,11 +113,7 @@ def no_strangers(resource: ResourceFact) -> Iterator[Objection]:
                 yield undecided(place)
                 continue
             yield from _not_all_namespaces(get(source, "namespaceSelector"), f"{place}.namespaceSelector")
-            block = get(source, "ipBlock", "cidr")
-            if block is UNKNOWN:
-                yield undecided(f"{place}.ipBlock.cidr")
-            elif isinstance(block, str) and is_open(block):
-                yield Objection(f"lets in {block}", path=f"{place}.ipBlock.cidr")
+            yield from blocks(get(source, "ipBlock"), f"{place}.ipBlock", "cidr", wide=is_open, says="lets in")
 
 
 def _not_all_namespaces(selector: Any, path: str) -> Iterator[Objection]:
