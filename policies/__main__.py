@@ -33,6 +33,7 @@ from falaj_infra.judge import UNJUDGED, verdict
 from falaj_infra.place import backend_of, place_of, stack_folders
 from falaj_infra.waivers import Waivers, load, today
 from falaj_policies import UNKNOWN, Place, PoliciesError, ResourceFact, Rule, StackFact, Stage, all_rules, apply
+from falaj_policies.facts import kind_of
 
 PACK = Path(__file__).resolve().parent
 UNKNOWNS = {getattr(proxy, name) for name in dir(proxy) if name.startswith("UNKNOWN_") and name.endswith("_VALUE")}
@@ -43,10 +44,9 @@ def resource_policy(rules: Sequence[Rule]) -> ResourceValidationPolicy:
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         def fact(unknown: list[str]) -> ResourceFact | None:
-            told = place().resource(args.resource_type, args.name, {}, urn=args.urn)
-            if not any(rule.kinds is None or told.kind in rule.kinds for rule in rules):
-                return None
-            return resource(args, unknown)
+            kind = kind_of(args.resource_type)
+            looked_at = any(rule.kinds is None or kind in rule.kinds for rule in rules)
+            return resource(args, unknown) if looked_at else None
 
         judge(rules, fact, args.urn, report, args.not_applicable)
 
