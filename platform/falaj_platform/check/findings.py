@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from falaj_platform.check.project import Stack, Target
 from falaj_platform.check.result import CheckFinding
+from falaj_platform.check.wire import received
 
 if TYPE_CHECKING:
     from falaj_platform.check.secrets import Secrets
@@ -131,7 +132,7 @@ def of_checkov(
     merged = list(ours)
     for name, report in stacks.items():
         stack = target.stack(name)
-        facts = {item["urn"]: _fact(item, report["jurisdiction"]) for item in report["resources"]}
+        facts = {item["urn"]: received(item, report["jurisdiction"]) for item in report["resources"]}
         lines = {item["urn"]: (item["file"], item["line"]) for item in report["resources"]}
         known = {
             (finding.rule, finding.subject, finding.path): index
@@ -165,30 +166,6 @@ def of_checkov(
             )
             merged.append(replace(finding, **_written(target, stack, facts[check.urn], check.path)))
     return merged
-
-
-def _fact(item: Mapping[str, Any], jurisdiction: str) -> ResourceFact:
-    from falaj_engine.values import UNKNOWN_TEXT
-    from falaj_policies import UNKNOWN, ResourceFact
-
-    def known(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: known(part) for key, part in value.items()}
-        if isinstance(value, list):
-            return [known(part) for part in value]
-        return UNKNOWN if value == UNKNOWN_TEXT else value
-
-    return ResourceFact(
-        urn=item["urn"],
-        type=item["type"],
-        name=item["name"],
-        inputs=known(item["inputs"]),
-        cloud=item["cloud"] or UNKNOWN,
-        region=item["region"] or UNKNOWN,
-        jurisdiction=jurisdiction,
-        references={key: tuple(urns) for key, urns in item["references"].items()},
-        secret_paths=frozenset(item["secret_paths"]),
-    )
 
 
 def _written(target: Target, stack: Stack, fact: ResourceFact, path: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from falaj_engine.project import full_key
+
 __all__ = ["Leaf", "Sources", "leaves", "line_of", "position"]
 
 Key = tuple[str | int, ...]
@@ -262,9 +264,7 @@ def _scalar(node: Any) -> Any:
 
 
 def _full(key: Key, project: str, default: bool) -> Key:
-    first = str(key[0])
-    full = first if ":" in first else f"{project}:{first}"
-    rest = key[1:]
+    full, rest = full_key(str(key[0]), project), key[1:]
     if default and rest:
         # Pulumi.yaml declares a value as itself, or as `value` or `default` of a mapping.
         if rest[0] not in {"value", "default"}:
@@ -277,11 +277,10 @@ def _values(node: Any, project: str, default: bool) -> dict[str, Any]:
     """The configuration by full key, each value as a whole."""
     values = {}
     for name, value in _pairs(node):
-        key = name.value if ":" in name.value else f"{project}:{name.value}"
         found = _plain(value)
         if default and isinstance(found, dict):
             found = found.get("value", found.get("default"))
-        values[key] = found
+        values[full_key(name.value, project)] = found
     return values
 
 

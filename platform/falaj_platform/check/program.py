@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlparse
 
+from falaj_platform.check.wire import known_text, replaced, sent
+
 if TYPE_CHECKING:
     from falaj_engine.capture import Capture, CapturedResource
     from falaj_policies import Finding, ResourceFact, StackFact
 
-__all__ = ["HIDDEN", "at", "judge", "outputs_of", "steps", "value_at"]
+__all__ = ["HIDDEN", "at", "judge", "outputs_of", "value_at"]
 
 # The engine's bookkeeping and what a dynamic provider pickles of itself: no resource's inputs.
 HIDDEN: Final = frozenset({"__provider", "__internal", "__defaults", "__name"})
@@ -27,7 +29,7 @@ def judge(job: Mapping[str, Any]) -> dict[str, Any]:
     """
     from falaj_engine.values import UNKNOWN_TEXT
     from falaj_infra.place import place_of
-    from falaj_policies import StackFact, Stage, evaluate
+    from falaj_policies import Stage, evaluate
 
     stack = job["stack"]
     place = place_of(stack["name"], stack["config"], [Path(job["config_dir"])])
@@ -35,19 +37,7 @@ def judge(job: Mapping[str, Any]) -> dict[str, Any]:
     place = dataclasses.replace(place, **said)
     captured = _capture(job)
     facts = [fact for resource in captured.resources if (fact := _fact(resource, place)) is not None]
-    whole = StackFact(
-        stack=stack["name"],
-        jurisdiction=place.jurisdiction,
-        cloud=place.cloud,
-        region=place.region,
-        resources=tuple(facts),
-        tenant=place.tenant,
-        regime=place.regime,
-        transfer_basis=place.transfer_basis,
-        standby=place.standby,
-        backend=job["backend"],
-        encryption=stack["encryption"],
-    )
+    whole = place.stack(stack["name"], tuple(facts), backend=job["backend"], encryption=stack["encryption"])
     found = [
         *(finding for fact in facts for finding in evaluate(fact, Stage.PULL_REQUEST)),
         *evaluate(whole, Stage.PULL_REQUEST),
@@ -55,10 +45,10 @@ def judge(job: Mapping[str, Any]) -> dict[str, Any]:
     written = _Written(job, captured, facts, whole)
     return {
         "findings": [written.describe(finding) for finding in found],
-        "resources": [_wire(fact) | written.line(fact.urn) for fact in facts],
+        "resources": [sent(fact) | written.line(fact.urn) for fact in facts],
         "outputs": _plain(captured.outputs, UNKNOWN_TEXT),
-        "cloud": _known(place.cloud),
-        "region": _known(place.region),
+        "cloud": known_text(place.cloud),
+        "region": known_text(place.region),
         "jurisdiction": place.jurisdiction,
         "regime": place.regime,
         "tenant": place.tenant or "",
@@ -96,7 +86,7 @@ def _capture(job: Mapping[str, Any]) -> Capture:
         job.get("changed"),
         stack_file=Path(job["stack"]["file"]),
         references={
-            name: {key: _marked(value, UNKNOWN_TEXT, UNKNOWN) for key, value in outputs.items()}
+            name: {key: replaced(value, UNKNOWN_TEXT, UNKNOWN) for key, value in outputs.items()}
             for name, outputs in job["references"].items()
         },
         judged=True,
@@ -136,14 +126,6 @@ def _plain(value: Any, unknown: Any) -> Any:
     return [_plain(item, unknown) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _marked(value: Any, marker: str, unknown: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _marked(item, marker, unknown) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_marked(item, marker, unknown) for item in value]
-    return unknown if value == marker else value
-
-
 def _secret_texts(value: Any) -> Iterator[str]:
     from falaj_engine.values import Secret
     from falaj_policies import UNKNOWN
@@ -159,49 +141,13 @@ def _secret_texts(value: Any) -> Iterator[str]:
             yield from _secret_texts(item)
 
 
-def _wire(fact: ResourceFact) -> dict[str, Any]:
-    return {
-        "urn": fact.urn,
-        "type": fact.type,
-        "name": fact.name,
-        "inputs": _json(fact.inputs),
-        "cloud": _known(fact.cloud),
-        "region": _known(fact.region),
-        "references": {key: list(urns) for key, urns in fact.references.items()},
-        "secret_paths": sorted(fact.secret_paths),
-    }
-
-
-def _json(value: Any) -> Any:
-    from falaj_engine.values import UNKNOWN_TEXT
-    from falaj_policies import UNKNOWN
-
-    if isinstance(value, Mapping):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    return UNKNOWN_TEXT if value is UNKNOWN else value
-
-
-def _known(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def steps(path: str) -> list[str | int]:
-    """The steps of a finding's path: `spec.containers[0].image`, with names that hold dots in quotes."""
-    import re
-
-    return [
-        int(part[1:-1]) if part.startswith("[") else part.strip("'")
-        for part in re.findall(r"'[^']+'|\[\d+\]|[^.\[\]']+", path)
-    ]
-
-
 def at(value: Any, path: str) -> Any:
     """The value at a finding's path, None where there is nothing.
 
     Keys that hold dots need no quotes: the longest key that fits is taken.
     """
+    from falaj_policies.paths import steps
+
     return _at(value, steps(path))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from falaj_policies.facts import ResourceFact, StackFact, kind_of
+from falaj_policies.paths import steps
 from falaj_policies.place import Place
 from falaj_policies.testing import aws, azure, kubernetes
 
@@ -72,36 +72,21 @@ def change(fact: ResourceFact, path: str, value: Any = REMOVED) -> ResourceFact:
     it goes in quotes: `metadata.labels.'falaj.io/tenant'`. Mappings on the way are made; list items must be there.
     """
     inputs = copy.deepcopy(dict(fact.inputs))
-    steps = [_step(part) for part in re.findall(r"'[^']+'|\[\d+\]|[^.\[\]']+", path)]
+    *above, last = steps(path)
     here: Any = inputs
-    for step in steps[:-1]:
+    for step in above:
         here = here.setdefault(step, {}) if isinstance(here, dict) else here[step]
     if value is REMOVED:
-        del here[steps[-1]]
-    elif isinstance(here, list) and steps[-1] == len(here):
+        del here[last]
+    elif isinstance(here, list) and last == len(here):
         here.append(value)
     else:
-        here[steps[-1]] = value
+        here[last] = value
     return dataclasses.replace(fact, inputs=inputs)
-
-
-def _step(part: str) -> str | int:
-    return int(part[1:-1]) if part.startswith("[") else part.strip("'")
 
 
 def stack(*resources: ResourceFact, place: Place | None = None, **fields: Any) -> StackFact:
     """A stack of these resources, by default in the UAE with its state there; `fields` are StackFact's own."""
     here = place or (HERE.get(resources[0].type.split(":", 1)[0], _ELSEWHERE) if resources else _ELSEWHERE)
-    said = {
-        "stack": "dev",
-        "jurisdiction": here.jurisdiction,
-        "cloud": here.cloud,
-        "region": here.region,
-        "tenant": here.tenant,
-        "regime": here.regime,
-        "transfer_basis": here.transfer_basis,
-        "standby": here.standby,
-        "backend": "s3://acme-state?region=me-central-1" if here.cloud != "on-premises" else "file://~",
-        "resources": resources,
-    }
-    return StackFact(**{**said, **fields})
+    backend = "s3://acme-state?region=me-central-1" if here.cloud != "on-premises" else "file://~"
+    return dataclasses.replace(here.stack("dev", resources, backend=backend), **fields)
