@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pulumi
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from falaj_infra.stack_files import position
 from falaj_stacks.errors import ConfigError
 
 __all__ = [
@@ -187,7 +187,7 @@ def parse(data: Any, *, where: Path) -> RegionConfig | TenantConfig:
         path = tuple(part for part in first["loc"] if part != "[key]")
         if path and path[0] in _KINDS and isinstance(data, dict) and data.get("kind") == path[0]:
             path = path[1:]
-        line = _line(where, path)
+        line = position(where, [KEY, *path])
         place = f"{where.name}{f', line {line}' if line else ''}: {'.'.join([KEY, *map(str, path)])}"
         raise ConfigError(f"{place}: {_what(first, path, data)}") from None
 
@@ -221,24 +221,3 @@ def _stack_file(stack: str) -> Path:
     root = Path(pulumi.runtime.get_root_directory() or ".")
     places = [*([Path(home) / "stacks"] if home else []), root / ".falaj" / "stacks", root / "stacks" / "config"]
     return next((place / name for place in places if (place / name).is_file()), Path(name))
-
-
-def _line(file: Path, path: tuple[str | int, ...]) -> int | None:
-    """The line of the key at `path`, or of the nearest parent that is there; None where the file tells nothing."""
-    try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, yaml.YAMLError):
-        return None
-    line = None
-    for part in ("config", KEY, *path):
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

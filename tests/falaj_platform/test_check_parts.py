@@ -12,9 +12,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from falaj_infra.stack_files import position
 from falaj_platform.check.confine import scrubbed
 from falaj_platform.check.imports import imported_by
-from falaj_platform.check.locate import Sources, position
+from falaj_platform.check.locate import Sources
 from falaj_platform.check.program import at
 from falaj_platform.check.project import files_of, open_project
 from falaj_platform.check.secrets import find_secrets, hidden

@@ -125,7 +125,7 @@ class Runner:
 
 def refusal(stack: Stack, root: Path, error: str) -> tuple[dict[str, Any] | None, str]:
     """What a program's error says of its configuration: a finding where it names a rule, and a line with the file."""
-    from falaj_platform.check.locate import position
+    from falaj_infra.stack_files import position
 
     match = _OF_CONFIG.fullmatch(error)
     if match is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from falaj_engine.project import full_key
+from falaj_infra.stack_files import pairs, position, section
 
-__all__ = ["Leaf", "Sources", "leaves", "line_of", "position"]
+__all__ = ["Leaf", "Sources", "leaves", "line_of"]
 
 Key = tuple[str | int, ...]
 
@@ -57,7 +58,7 @@ class Sources:
         own: list[Leaf] = []
         config: dict[str, Any] = {}
         for file in (manifest, stack_file):
-            node = _section(file)
+            node = section(file)
             default = file is manifest
             said = [
                 Leaf(full, value, _shown(file, root), line)
@@ -70,7 +71,7 @@ class Sources:
         place = (
             [
                 Leaf(key, value, _shown(region, root), line)
-                for key, value, line in leaves(_section(region), ())
+                for key, value, line in leaves(section(region), ())
                 if key[0] == "falaj:stack" and key[-1] in {"cloud", "region", "jurisdiction"}
             ]
             if region is not None
@@ -206,34 +207,6 @@ def _shown(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
 
 
-def _section(file: Path) -> Any:
-    """The node of `config` in a YAML file, None where there is none."""
-    import yaml
-
-    try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_loader())
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return None
-    for key, value in _pairs(node):
-        if key.value == "config":
-            return value
-    return None
-
-
-def _loader() -> Any:
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _pairs(node: Any) -> Sequence[tuple[Any, Any]]:
-    import yaml
-
-    if not isinstance(node, yaml.MappingNode):
-        return ()
-    return [(key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
-
-
 def leaves(node: Any, key: Key, depth: int = 0) -> Iterator[tuple[Key, Any, int]]:
     """Key, value and line (from 1) of every scalar below a node. Encrypted values have none."""
     import yaml
@@ -247,7 +220,7 @@ def leaves(node: Any, key: Key, depth: int = 0) -> Iterator[tuple[Key, Any, int]
         for index, item in enumerate(node.value):
             yield from leaves(item, (*key, index), depth + 1)
     else:
-        for name, value in _pairs(node):
+        for name, value in pairs(node):
             yield from leaves(value, (*key, name.value), depth + 1)
 
 
@@ -276,7 +249,7 @@ def _full(key: Key, project: str, default: bool) -> Key:
 def _values(node: Any, project: str, default: bool) -> dict[str, Any]:
     """The configuration by full key, each value as a whole."""
     values = {}
-    for name, value in _pairs(node):
+    for name, value in pairs(node):
         found = _plain(value)
         if default and isinstance(found, dict):
             found = found.get("value", found.get("default"))
@@ -290,27 +263,10 @@ def _plain(node: Any, depth: int = 0) -> Any:
     if depth > _DEPTH:
         return None
     if isinstance(node, yaml.MappingNode):
-        return {key.value: _plain(value, depth + 1) for key, value in _pairs(node)}
+        return {key.value: _plain(value, depth + 1) for key, value in pairs(node)}
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, depth + 1) for item in node.value]
     return _scalar(node)
-
-
-def position(file: Path, keys: Sequence[str | int]) -> int:
-    """The line of the key at a path of a stack file's `config`, or of the nearest parent that is there; 0 for none."""
-    node, line = _section(file), 0
-    import yaml
-
-    for part in keys:
-        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-            continue
-        found = next(((key, value) for key, value in _pairs(node) if key.value == str(part)), None)
-        if found is None:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
 
 
 def line_of(file: Path, text: str) -> int:
